@@ -1,0 +1,192 @@
+//! What one entry or one wake changed: everything that the world outside the profile has to hear of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::lang::rules::MessageClass;
+use crate::model::value::ValueMap;
+use crate::model::{EffectId, Entry, ProfileId, RunId, Timestamp, Value};
+
+/// The outcome of one application. Empty where the entry was a repeat or touched nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Transition {
+    pub memberships: Vec<MembershipChange>,
+    pub effects: Vec<Effect>,
+    pub facts: Vec<Fact>,
+    /// Entries that must follow: a merge's other half, or events that came for a profile merged away. They are
+    /// appended to the journal exactly once (see the store's `relay`).
+    pub relays: Vec<Relay>,
+    /// Whether the entry's event counted (not a repeat) and so belongs to the profile's history.
+    pub recorded: bool,
+}
+
+/// A profile entered or left a segment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MembershipChange {
+    pub segment: String,
+    pub entered: bool,
+    /// Logical time: the entry's `received_at`, or the instant of the wake.
+    pub at: Timestamp,
+    pub cause: Cause,
+}
+
+/// Why a membership changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    Event,
+    /// An event that arrived well after it happened.
+    Late,
+    /// A window ended.
+    Time,
+    Deploy,
+    Merge,
+}
+
+/// An entry that follows from a transition. `id` is unique: the second of two relays of one id is dropped.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Relay {
+    pub id: String,
+    pub to: ProfileId,
+    pub body: crate::model::EntryBody,
+}
+
+impl Relay {
+    /// Forwards an entry that came for a profile which has been merged away.
+    #[must_use]
+    pub fn forward(entry: &Entry, to: ProfileId) -> Self {
+        Self { id: format!("forward:{}", entry.offset.0), to, body: entry.body.clone() }
+    }
+}
+
+/// Something to be done in the world.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Effect {
+    pub id: EffectId,
+    pub profile: ProfileId,
+    /// Name of the channel in `tidewater.yaml` that carries it.
+    pub destination: String,
+    /// The journey step that decided it; `None` for a mirrored segment.
+    pub origin: Option<Origin>,
+    /// What it is about, for consent. A webhook has none.
+    pub consent: Option<EffectConsent>,
+    pub decided_at: Timestamp,
+    /// Not performed after this.
+    pub expires_at: Option<Timestamp>,
+    pub body: EffectBody,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    pub journey: String,
+    pub run: RunId,
+    pub step: String,
+}
+
+/// The consent that an effect needs, looked at when deciding and once more at the door of the channel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectConsent {
+    pub key: crate::model::ConsentKey,
+    /// Marketing mail carries an unsubscribe link and is not repeated after an unknown outcome.
+    pub class: MessageClass,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "channel")]
+pub enum EffectBody {
+    Email {
+        to: String,
+        template: String,
+        /// A template, rendered with `variables`.
+        subject: String,
+        /// The profile's traits and computes, `user_id`, and `entry` (the entry event's properties), as they were.
+        variables: ValueMap,
+    },
+    Webhook {
+        /// Its texts are templates over `variables`.
+        body: Value,
+        variables: ValueMap,
+    },
+    Audience {
+        /// Name of the audience sync.
+        audience: String,
+        add: bool,
+        /// Trait name to its value, not hashed yet: `email`, `phone`. Never empty.
+        identifiers: BTreeMap<String, String>,
+    },
+}
+
+impl EffectBody {
+    /// The kind of channel that carries it: `email`, `webhook`, `audience_sync`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Email { .. } => "email",
+            Self::Webhook { .. } => "webhook",
+            Self::Audience { .. } => "audience_sync",
+        }
+    }
+}
+
+/// Something for analytics.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "fact")]
+pub enum Fact {
+    RunStarted {
+        run: RunId,
+        journey: String,
+        key: String,
+        at: Timestamp,
+    },
+    /// The run came to a step, or left it.
+    Step {
+        run: RunId,
+        journey: String,
+        step: String,
+        at: Timestamp,
+        outcome: StepOutcome,
+    },
+    GoalReached {
+        run: RunId,
+        journey: String,
+        at: Timestamp,
+    },
+    /// `reason`: `completed`, `exit_rule`, `left_segment`, `exit_step`, `step_removed`, `merged`, `too_many_steps`.
+    RunEnded {
+        run: RunId,
+        journey: String,
+        at: Timestamp,
+        reason: String,
+    },
+    /// An event broke the tracking plan and was kept (the declaration is not strict).
+    PlanBreach {
+        event: String,
+        reason: String,
+        at: Timestamp,
+    },
+    /// Follow-ups were cut off at their limit, or another bound was met.
+    Saturated {
+        what: String,
+        at: Timestamp,
+    },
+}
+
+/// What happened at a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "detail")]
+pub enum StepOutcome {
+    /// Waiting; until when, unless something else ends it first.
+    Waiting(Timestamp),
+    /// A wait ended: its time was up.
+    TimeUp,
+    /// A `wait_until` was met.
+    Met,
+    /// A branch's arm (`0`, `1`, … or `else`) or a split's.
+    Took(String),
+    /// An effect was decided.
+    Decided(EffectId),
+    /// An effect was not decided: `no_consent`, `no_address`.
+    Skipped(String),
+    Updated,
+}

@@ -1,0 +1,17 @@
+//! The words of the platform as types: ids, values, events, time, consent and limits. No I/O, no clock, no chance.
+
+pub mod consent;
+pub mod entry;
+pub mod event;
+pub mod id;
+pub mod limit;
+pub mod platform_event;
+pub mod time;
+pub mod value;
+
+pub use consent::{ConsentKey, ConsentState};
+pub use entry::{Deploy, Entry, EntryBody, Target};
+pub use event::{Event, EventKind};
+pub use id::{EffectId, MessageId, Offset, ProfileId, RunId, ShardId};
+pub use time::{Moment, Span, Timestamp};
+pub use value::Value;

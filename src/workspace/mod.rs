@@ -1,0 +1,8 @@
+//! A folder of files to a checked [`Program`], or to findings. The only room below the store that reads files
+//! (`load`); all else here is pure.
+
+pub mod config;
+pub mod program;
+
+pub use config::{ChannelConfig, Config, SourceConfig};
+pub use program::{Program, Template};

@@ -1,0 +1,36 @@
+//! The checked and compiled form of all rules and journeys of a workspace: what decides.
+
+use std::collections::BTreeMap;
+
+use crate::journey::Journey;
+use crate::lang::Rules;
+
+/// Everything that decisions depend on. Equal sources give equal programs, with the same version.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// A hash of all sources, 32 hexadecimal digits.
+    pub version: String,
+    pub rules: Rules,
+    pub journeys: Vec<Journey>,
+    /// By name: the file's stem in `templates/`.
+    pub templates: BTreeMap<String, Template>,
+    /// Calendar days of customers whose own zone is not known.
+    pub time_zone: chrono_tz::Tz,
+    /// Path (relative to the workspace) and text of every file that it was made from: enough to compile it again.
+    pub sources: Vec<(String, String)>,
+}
+
+/// An e-mail's body: `templates/NAME.html`, and `templates/NAME.txt` where the author wrote one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Template {
+    pub html: Option<String>,
+    pub text: Option<String>,
+}
+
+impl Program {
+    /// The journey of this name.
+    #[must_use]
+    pub fn journey(&self, name: &str) -> Option<&Journey> {
+        self.journeys.iter().find(|journey| journey.name == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! The rule language, journeys, lint and the engine against their oracles.

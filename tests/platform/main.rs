@@ -1,0 +1,1 @@
+//! The whole platform: real binary, real servers, real SDKs.
