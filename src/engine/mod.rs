@@ -1,6 +1,22 @@
-//! The pure heart: `apply` and `fire` turn a profile, a program and an entry into a [`Transition`]. No I/O, no clock,
-//! no chance. Live running, recovery, scenario tests and simulation call the same functions.
+//! The pure heart: [`apply`] and [`fire`] turn a profile, a program and an entry into a [`Transition`]. No I/O, no
+//! clock, no chance. Live running, recovery, scenario tests and simulation call the same functions.
 
+mod apply;
+mod audiences;
+mod consent;
+mod memberships;
+mod merge;
+mod observe;
+mod profile;
+mod runs;
+pub mod snapshot;
+mod traits;
 pub mod transition;
+mod turn;
+mod view;
+mod wake;
 
+pub use apply::{apply, fire, memberships_agree};
+pub use consent::{consent_of_event, topic_allows};
+pub use profile::{Profile, Run};
 pub use transition::{Effect, EffectBody, Fact, MembershipChange, StepOutcome, Transition};

@@ -2,6 +2,7 @@
 //!
 //! `.tide` files and rule strings go in; [`rules::Rules`] or findings come out.
 
+pub mod eval;
 pub mod rules;
 
 pub use rules::Rules;

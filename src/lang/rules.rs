@@ -65,8 +65,12 @@ pub struct Readers {
     pub segments_of_compute: Vec<Vec<SegmentIndex>>,
     pub segments_of_trail: Vec<Vec<SegmentIndex>>,
     pub segments_of_segment: Vec<Vec<SegmentIndex>>,
-    /// Segments in an order in which each stands after those that it names.
-    pub segment_order: Vec<SegmentIndex>,
+    /// Place of each segment in an order in which each stands after those that it names.
+    pub segment_rank: Vec<u32>,
+    pub trail_of_key: BTreeMap<u64, TrailIndex>,
+    pub compute_of_key: BTreeMap<u64, ComputeIndex>,
+    /// Of each trail, all `at least n … in last D` of segments and journeys: when one can end by time alone.
+    pub windows_of_trail: Vec<Vec<(u32, Span)>>,
 }
 
 /// `event "Order Completed" strict { … }`: part of the tracking plan.

@@ -1,0 +1,153 @@
+//! The two doors of the engine: an entry of the journal, and time.
+
+use crate::lang::rules::SegmentIndex;
+use crate::model::id::hash_parts;
+use crate::model::limit::DEDUPE_FINGERPRINTS;
+use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, Value};
+use crate::workspace::Program;
+
+use super::profile::Profile;
+use super::transition::{Cause, Relay, Transition};
+use super::turn::{Happening, Turn};
+use super::wake::next_wake;
+
+/// An event that arrives this long after it happened is late: what it changes says so.
+const LATE_AFTER: Span = Span::MINUTE.times(5);
+
+/// Applies an entry of the journal: first the wakes that were due before it, each at its own instant, then the entry.
+/// An entry that was applied before, and an event whose `message_id` was, change nothing.
+pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
+    if entry.offset <= profile.applied {
+        return Transition::default();
+    }
+    if let Some(winner) = profile.merged_into {
+        profile.applied = entry.offset;
+        return forwarded(entry, winner);
+    }
+    let mut out = fire(profile, program, Timestamp(entry.received_at.0.saturating_sub(1)));
+    let is_new = profile.applied.0 == 0;
+    let at = match &entry.body {
+        EntryBody::Event(event) => event.timestamp.min(entry.received_at),
+        _ => entry.received_at,
+    };
+    let cause = match &entry.body {
+        EntryBody::Event(_) if at + LATE_AFTER < entry.received_at => Cause::Late,
+        EntryBody::Event(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
+        EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => Cause::Merge,
+        EntryBody::Deploy(_) => Cause::Deploy,
+    };
+    profile.applied = entry.offset;
+    let moment = Moment { at, offset: entry.offset };
+    let mut turn = Turn::new(profile, program, entry.received_at, moment, cause);
+    // A window may end at this very instant: what it changes counts before what the entry changes is looked at.
+    turn.end_windows();
+    if is_new {
+        turn.dirty_all();
+    }
+    turn.take(entry);
+    close(turn, &mut out);
+    out
+}
+
+/// Fires all wakes up to and including `up_to`, in order, each at its own instant.
+pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Transition {
+    let mut out = Transition::default();
+    while let Some(at) = profile.wake.filter(|at| *at <= up_to && profile.merged_into.is_none()) {
+        let moment = Moment { at, offset: profile.applied };
+        let mut turn = Turn::new(profile, program, at, moment, Cause::Time);
+        turn.end_windows();
+        turn.run();
+        close(turn, &mut out);
+    }
+    out
+}
+
+/// Ends a turn: time has been taken into account up to its instant.
+fn close(turn: Turn<'_>, out: &mut Transition) {
+    let Turn { profile, program, now, out: done, .. } = turn;
+    profile.clock = profile.clock.max(now);
+    profile.wake = if profile.merged_into.is_some() { None } else { next_wake(profile, program) };
+    out.memberships.extend(done.memberships);
+    out.effects.extend(done.effects);
+    out.facts.extend(done.facts);
+    out.relays.extend(done.relays);
+    out.recorded |= done.recorded;
+}
+
+/// What comes for a profile that was merged away goes on to the winner; what is for everyone reaches that one anyway.
+fn forwarded(entry: &Entry, winner: crate::model::ProfileId) -> Transition {
+    let is_for_everyone = matches!(entry.body, EntryBody::ScheduleFired { .. } | EntryBody::Deploy(_));
+    let relays = if is_for_everyone { Vec::new() } else { vec![Relay::forward(entry, winner)] };
+    Transition { relays, ..Transition::default() }
+}
+
+impl Turn<'_> {
+    fn take(&mut self, entry: &Entry) {
+        match &entry.body {
+            EntryBody::Event(event) => self.take_event(event),
+            EntryBody::MergeAway { winner } => return self.hand_over(*winner),
+            EntryBody::Absorb { loser, snapshot } => self.absorb(*loser, snapshot),
+            EntryBody::ScheduleFired { journey, .. } => {
+                self.settle_segments();
+                self.start_by_schedule(journey);
+            }
+            EntryBody::Deploy(_) => {
+                self.dirty_all();
+                self.settle_segments();
+                self.mirror_all();
+                self.start_existing();
+            }
+        }
+        self.run();
+    }
+
+    fn take_event(&mut self, event: &Event) {
+        if !self.is_first(&event.message_id) {
+            return;
+        }
+        self.out.recorded = true;
+        if let Some(user_id) = &event.user_id {
+            self.profile.user_id = Some(user_id.clone());
+        }
+        match event.kind {
+            EventKind::Identify => self.take_traits(&event.traits),
+            EventKind::Group => {
+                self.profile.account.clone_from(&event.traits);
+                if let Some(group_id) = &event.group_id {
+                    self.profile.account.insert("group_id".to_owned(), Value::from(group_id.as_str()));
+                }
+            }
+            _ => {}
+        }
+        self.note_consent(&event.name, &event.properties);
+        self.happen(Happening {
+            name: event.name.clone(),
+            properties: event.properties.clone(),
+            moment: self.moment,
+            is_activity: event.is_activity(),
+            segment: None,
+        });
+    }
+
+    /// Notes the fingerprint of a message; false where it is known already.
+    fn is_first(&mut self, message_id: &str) -> bool {
+        let print = (hash_parts("message", &[message_id.as_bytes()]) >> 64) as u64;
+        if self.profile.seen.contains(&print) {
+            return false;
+        }
+        self.profile.seen.push(print);
+        let surplus = self.profile.seen.len().saturating_sub(DEDUPE_FINGERPRINTS);
+        self.profile.seen.drain(..surplus);
+        true
+    }
+}
+
+/// Whether each segment's membership is what its condition says at the profile's clock. For asserts and tests.
+#[must_use]
+pub fn memberships_agree(profile: &Profile, program: &Program) -> bool {
+    (0..program.rules.segments.len()).all(|index| {
+        let view = super::view::ProfileView { profile, program, now: profile.clock, properties: None, run: None };
+        let segment = &program.rules.segments[SegmentIndex(index as u32).at()];
+        crate::lang::eval::holds(&segment.condition, &view) == profile.memberships.contains_key(&segment.name)
+    })
+}

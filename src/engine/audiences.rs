@@ -1,0 +1,128 @@
+//! Segments mirrored to an ad platform, and audiences that journeys fill: what the far side should hold, and what it
+//! was told.
+
+use std::collections::BTreeMap;
+
+use crate::lang::rules::{AudienceSync, MessageClass, SegmentIndex};
+use crate::model::{ConsentKey, ConsentState, EffectId, Span, Value};
+
+use super::profile::Profile;
+use super::transition::{Effect, EffectBody, EffectConsent, Origin};
+use super::turn::Turn;
+use super::view::ProfileView;
+use crate::lang::eval::View;
+
+/// An audience update that could not leave for this long is dropped as expired.
+const EXPIRES_AFTER: Span = Span::DAY.times(7);
+
+impl Turn<'_> {
+    /// After a change of membership.
+    pub(super) fn mirror_segment(&mut self, segment: SegmentIndex) {
+        self.mirror_where(|sync| sync.segment == Some(segment));
+    }
+
+    /// After a change of consent.
+    pub(super) fn mirror_purpose(&mut self, purpose: &str) {
+        let index = self.program.rules.purposes.iter().position(|declared| declared.name == purpose);
+        if index.is_some() {
+            self.mirror_where(|sync| sync.purpose == index);
+        }
+    }
+
+    /// After a change of traits: the far side may know the person by something that is no longer so.
+    pub(super) fn mirror_all(&mut self) {
+        self.mirror_where(|_| true);
+    }
+
+    fn mirror_where(&mut self, concerned: impl Fn(&AudienceSync) -> bool) {
+        let program = self.program;
+        for (index, sync) in program.rules.audience_syncs.iter().enumerate() {
+            if concerned(sync) {
+                self.mirror(index, None);
+            }
+        }
+    }
+
+    /// A journey chose the profile for a manual audience, or let it go. Returns the last effect decided, if any.
+    pub(super) fn choose(&mut self, audience: usize, add: bool, origin: &Origin) -> Option<EffectId> {
+        let name = self.program.rules.audience_syncs[audience].name.clone();
+        self.profile.audiences.entry(name).or_default().chosen = add;
+        self.mirror(audience, Some(origin))
+    }
+
+    /// Brings what the far side was told in line with what it should hold.
+    fn mirror(&mut self, audience: usize, origin: Option<&Origin>) -> Option<EffectId> {
+        let sync = &self.program.rules.audience_syncs[audience];
+        let wanted = if self.belongs(sync) { self.identifiers(sync) } else { BTreeMap::new() };
+        let sent = self.profile.audiences.get(&sync.name).map(|state| state.sent.clone()).unwrap_or_default();
+        if wanted == sent {
+            return None;
+        }
+        let mut last = None;
+        if !sent.is_empty() {
+            last = Some(self.tell(sync, false, sent, origin));
+        }
+        if !wanted.is_empty() {
+            last = Some(self.tell(sync, true, wanted.clone(), origin));
+        }
+        self.profile.audiences.entry(sync.name.clone()).or_default().sent = wanted;
+        last
+    }
+
+    fn belongs(&self, sync: &AudienceSync) -> bool {
+        let chosen = match sync.segment {
+            Some(segment) => self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name),
+            None => self.profile.audiences.get(&sync.name).is_some_and(|state| state.chosen),
+        };
+        chosen && self.purpose_allows(sync, self.profile)
+    }
+
+    fn purpose_allows(&self, sync: &AudienceSync, profile: &Profile) -> bool {
+        let Some(purpose) = sync.purpose.map(|index| &self.program.rules.purposes[index]) else { return true };
+        match profile.consent(&ConsentKey::Purpose(purpose.name.clone())) {
+            Some(ConsentState::Given) => true,
+            Some(ConsentState::Withdrawn) => false,
+            None => !purpose.opt_in,
+        }
+    }
+
+    fn identifiers(&self, sync: &AudienceSync) -> BTreeMap<String, String> {
+        let view =
+            ProfileView { profile: self.profile, program: self.program, now: self.now, properties: None, run: None };
+        let mut found = BTreeMap::new();
+        for index in &sync.identifiers {
+            if let Some(Value::Text(value)) = view.trait_value(*index).filter(|value| **value != Value::from("")) {
+                found.insert(self.program.rules.traits[index.at()].name.clone(), value.clone());
+            }
+        }
+        found
+    }
+
+    fn tell(
+        &mut self,
+        sync: &AudienceSync,
+        add: bool,
+        identifiers: BTreeMap<String, String>,
+        origin: Option<&Origin>,
+    ) -> EffectId {
+        let state = self.profile.audiences.entry(sync.name.clone()).or_default();
+        state.changes += 1;
+        let id = EffectId::of_audience(self.profile.id, &sync.name, state.changes);
+        // Taking someone out needs nobody's consent.
+        let consent = sync.purpose.filter(|_| add).map(|index| EffectConsent {
+            key: ConsentKey::Purpose(self.program.rules.purposes[index].name.clone()),
+            class: MessageClass::Marketing,
+        });
+        self.out.effects.push(Effect {
+            id,
+            profile: self.profile.id,
+            destination: sync.destination.clone(),
+            origin: origin.cloned(),
+            consent,
+            decided_at: self.now,
+            expires_at: add.then_some(self.now + EXPIRES_AFTER),
+            body: EffectBody::Audience { audience: sync.name.clone(), add, identifiers },
+        });
+        id
+    }
+}

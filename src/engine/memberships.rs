@@ -1,0 +1,51 @@
+//! Segments: which of them a profile is in, now.
+
+use crate::lang::eval::holds;
+use crate::lang::rules::SegmentIndex;
+use crate::model::Moment;
+use crate::model::platform_event::{SEGMENT_ENTERED, SEGMENT_EXITED};
+
+use super::transition::MembershipChange;
+use super::turn::{Happening, SegmentChange, Turn};
+use super::view::ProfileView;
+
+impl Turn<'_> {
+    /// Looks at all marked segments again, and at those that name one that changed, in order.
+    pub(super) fn settle_segments(&mut self) {
+        while let Some(segment) = self.next_dirty() {
+            let declared = &self.program.rules.segments[segment.at()];
+            let view = ProfileView {
+                profile: self.profile,
+                program: self.program,
+                now: self.now,
+                properties: None,
+                run: None,
+            };
+            let is_in = holds(&declared.condition, &view);
+            if is_in != self.profile.memberships.contains_key(&declared.name) {
+                self.change_membership(segment, is_in);
+            }
+        }
+    }
+
+    fn change_membership(&mut self, segment: SegmentIndex, entered: bool) {
+        let name = &self.program.rules.segments[segment.at()].name;
+        if entered {
+            self.profile.memberships.insert(name.clone(), self.now);
+        } else {
+            self.profile.memberships.remove(name);
+        }
+        self.out.memberships.push(MembershipChange { segment: name.clone(), entered, at: self.now, cause: self.cause });
+        for dependant in &self.program.rules.readers.segments_of_segment[segment.at()] {
+            self.dirty(*dependant);
+        }
+        self.mirror_segment(segment);
+        self.happen(Happening {
+            name: if entered { SEGMENT_ENTERED } else { SEGMENT_EXITED }.to_owned(),
+            properties: [("segment".to_owned(), name.as_str().into())].into(),
+            moment: Moment { at: self.now, offset: self.moment.offset },
+            is_activity: false,
+            segment: Some(SegmentChange { segment, entered }),
+        });
+    }
+}

@@ -1,0 +1,163 @@
+//! Two profiles that turn out to be one person. The loser hands over its state and forwards what still comes; the
+//! winner takes it in. Each half is one entry, so each happens once.
+
+use std::collections::BTreeMap;
+
+use crate::model::limit::{DEDUPE_FINGERPRINTS, MOMENTS_KEPT};
+use crate::model::{EntryBody, ProfileId};
+
+use super::consent::{set_consent, stricter};
+use super::observe::insert_newest_first;
+use super::profile::{ComputeState, Consent, Profile, Run};
+use super::snapshot;
+use super::traits::declared_values;
+use super::transition::{Fact, MembershipChange, Relay};
+use super::turn::Turn;
+
+impl Turn<'_> {
+    /// The loser's half. Its memberships end here: it is nobody any more.
+    pub(super) fn hand_over(&mut self, winner: ProfileId) {
+        let body = EntryBody::Absorb {
+            loser: self.profile.id,
+            // Version byte and JSON: always valid UTF-8.
+            snapshot: String::from_utf8_lossy(&snapshot::encode(self.profile)).into_owned(),
+        };
+        self.out.relays.push(Relay { id: format!("merge:{}", self.profile.id), to: winner, body });
+        for segment in std::mem::take(&mut self.profile.memberships).into_keys() {
+            self.out.memberships.push(MembershipChange { segment, entered: false, at: self.now, cause: self.cause });
+        }
+        let (id, applied, clock) = (self.profile.id, self.profile.applied, self.profile.clock);
+        *self.profile = Profile { applied, clock, merged_into: Some(winner), ..Profile::new(id) };
+    }
+
+    /// The winner's half.
+    pub(super) fn absorb(&mut self, loser: ProfileId, snapshot: &str) {
+        let Ok(lost) = snapshot::decode(snapshot.as_bytes()) else {
+            self.out.facts.push(Fact::Saturated { what: format!("unreadable state of {loser}"), at: self.now });
+            return;
+        };
+        let before = declared_values(&self.profile.traits, self.program);
+        self.absorb_traits(&lost);
+        self.mark_changed(&before);
+        self.absorb_behaviour(&lost);
+        self.absorb_consent(&lost.consents);
+        if self.profile.user_id.is_none() {
+            self.profile.user_id.clone_from(&lost.user_id);
+        }
+        for (name, value) in lost.account {
+            self.profile.account.entry(name).or_insert(value);
+        }
+        let mut seen = lost.seen;
+        seen.append(&mut self.profile.seen);
+        let surplus = seen.len().saturating_sub(DEDUPE_FINGERPRINTS);
+        self.profile.seen = seen.split_off(surplus);
+        self.absorb_audiences(lost.audiences);
+        self.absorb_starts(lost.starts);
+        self.profile.goals.extend(lost.goals);
+        self.absorb_runs(lost.runs);
+        self.dirty_all();
+        self.settle_segments();
+        self.mirror_all();
+    }
+
+    /// Of two values of a trait the one set later stays.
+    fn absorb_traits(&mut self, lost: &Profile) {
+        for (name, moment) in &lost.trait_times {
+            if self.profile.trait_times.get(name).is_some_and(|ours| ours >= moment) {
+                continue;
+            }
+            self.profile.trait_times.insert(name.clone(), *moment);
+            match lost.traits.get(name) {
+                Some(value) => self.profile.traits.insert(name.clone(), value.clone()),
+                None => self.profile.traits.remove(name),
+            };
+        }
+    }
+
+    fn absorb_behaviour(&mut self, lost: &Profile) {
+        let program = self.program;
+        for (key, theirs) in &lost.trails {
+            let keep = program.rules.readers.trail_of_key.get(key);
+            let keep = keep.map_or(MOMENTS_KEPT, |index| program.rules.trails[index.at()].keep as usize);
+            let ours = self.profile.trails.entry(*key).or_default();
+            for moment in theirs {
+                insert_newest_first(ours, *moment, keep.clamp(1, MOMENTS_KEPT));
+            }
+        }
+        for (key, theirs) in &lost.computes {
+            match self.profile.computes.get_mut(key) {
+                None => {
+                    self.profile.computes.insert(*key, theirs.clone());
+                }
+                Some(ours) => add_up(ours, theirs),
+            }
+        }
+    }
+
+    fn absorb_consent(&mut self, theirs: &[Consent]) {
+        for said in theirs {
+            let ours = self.profile.consents.iter().find(|consent| consent.key == said.key);
+            let strict = ours.map_or_else(|| said.clone(), |ours| stricter(ours, said));
+            self.profile.consents.retain(|consent| consent.key != said.key);
+            set_consent(&mut self.profile.consents, strict);
+        }
+    }
+
+    /// What the far side holds of the loser it holds of the winner now: the same person.
+    fn absorb_audiences(&mut self, theirs: BTreeMap<String, super::profile::AudienceState>) {
+        for (name, lost) in theirs {
+            let ours = self.profile.audiences.entry(name).or_default();
+            ours.chosen |= lost.chosen;
+            if ours.sent.is_empty() {
+                ours.sent = lost.sent;
+            }
+        }
+    }
+
+    fn absorb_starts(&mut self, theirs: BTreeMap<String, BTreeMap<String, super::profile::Started>>) {
+        for (journey, by_key) in theirs {
+            let ours = self.profile.starts.entry(journey).or_default();
+            for (key, lost) in by_key {
+                let started = ours.entry(key).or_default();
+                started.times += lost.times;
+                started.last = started.last.max(lost.last);
+            }
+        }
+    }
+
+    /// At most one run a journey and key: the winner's stays.
+    fn absorb_runs(&mut self, theirs: Vec<Run>) {
+        for run in theirs {
+            let is_double = self.profile.runs.iter().any(|ours| ours.journey == run.journey && ours.key == run.key);
+            if is_double {
+                self.out.facts.push(Fact::RunEnded {
+                    run: run.id,
+                    journey: run.journey,
+                    at: self.now,
+                    reason: "merged".to_owned(),
+                });
+            } else {
+                self.profile.runs.push(run);
+            }
+        }
+    }
+}
+
+fn add_up(ours: &mut ComputeState, theirs: &ComputeState) {
+    match (ours, theirs) {
+        (ComputeState::Count(a), ComputeState::Count(b)) => *a += b,
+        (ComputeState::Sum(a), ComputeState::Sum(b)) => *a = a.saturating_add(*b),
+        (ComputeState::Latest(moment, value), ComputeState::Latest(lost_moment, lost_value)) => {
+            if lost_moment > moment {
+                *moment = *lost_moment;
+                value.clone_from(lost_value);
+            }
+        }
+        (ComputeState::Window(a), ComputeState::Window(b)) => {
+            a.extend_from_slice(b);
+            a.sort_by_key(|(moment, _)| std::cmp::Reverse(*moment));
+            a.truncate(MOMENTS_KEPT);
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,204 @@
+//! What we hold about one customer: everything that a decision may depend on, and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::value::ValueMap;
+use crate::model::{ConsentKey, ConsentState, Moment, Offset, ProfileId, RunId, Timestamp, Value};
+
+/// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
+/// program reads it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    pub(crate) id: ProfileId,
+    /// The last entry that was applied.
+    pub(crate) applied: Offset,
+    /// The instant up to which time has been taken into account.
+    pub(crate) clock: Timestamp,
+    /// When time alone will next change something.
+    pub(crate) wake: Option<Timestamp>,
+    /// Set on the loser of a merge: everything that still comes belongs to this profile.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) merged_into: Option<ProfileId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user_id: Option<String>,
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
+    pub(crate) traits: ValueMap,
+    /// When each top-level trait was last set or cleared; decides between two profiles that merge, and between a
+    /// late `identify` and what came before it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) trait_times: BTreeMap<String, Moment>,
+    /// Group and its traits, of the latest `group` call.
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
+    pub(crate) account: ValueMap,
+    /// By trail key; newest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) trails: BTreeMap<u64, Vec<Moment>>,
+    /// By compute key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) computes: BTreeMap<u64, ComputeState>,
+    /// Segment and since when.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) memberships: BTreeMap<String, Timestamp>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) audiences: BTreeMap<String, AudienceState>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) consents: Vec<Consent>,
+    /// Fingerprints of recent message ids, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) seen: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) runs: Vec<Run>,
+    /// By journey, then key: how often it was started, and when last.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) starts: BTreeMap<String, BTreeMap<String, Started>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) goals: Vec<GoalWatch>,
+}
+
+/// What a compute holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ComputeState {
+    Count(u64),
+    /// In millionths, so that the order of additions leaves no trace.
+    Sum(i128),
+    Latest(Moment, Value),
+    /// Moments (and amounts in millionths; 1 for a count) within the window, newest first.
+    Window(Vec<(Moment, i128)>),
+}
+
+/// A profile's place in an audience that is mirrored elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudienceState {
+    /// A journey put the profile into it (manual audiences).
+    pub chosen: bool,
+    /// Number of changes sent so far: makes each effect's id.
+    pub changes: u64,
+    /// What the far side knows the person by; empty where it does not hold them.
+    pub sent: BTreeMap<String, String>,
+}
+
+/// What the person last said on one matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    pub key: ConsentKey,
+    pub state: ConsentState,
+    pub moment: Moment,
+}
+
+/// A passage through a journey. It always stands at a step that waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub journey: String,
+    pub key: String,
+    pub entered: Moment,
+    /// The entry event's properties, for `entry.x` and templates.
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
+    pub entry: ValueMap,
+    /// Id of the step that waits, and when it was reached.
+    pub step: String,
+    pub reached: Moment,
+    /// When the wait ends by itself.
+    pub wake: Timestamp,
+    /// How often each step was visited.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub visits: BTreeMap<String, u32>,
+    /// The arm taken at each split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arms: BTreeMap<String, String>,
+}
+
+/// How often a journey began for a key, for re-entry rules and run ids.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Started {
+    pub times: u64,
+    pub last: Timestamp,
+}
+
+/// A goal that may still be reached; outlives its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GoalWatch {
+    pub run: RunId,
+    pub journey: String,
+    pub entered: Moment,
+    pub until: Option<Timestamp>,
+}
+
+impl Profile {
+    /// A profile of which nothing is known yet.
+    #[must_use]
+    pub fn new(id: ProfileId) -> Self {
+        Self {
+            id,
+            applied: Offset(0),
+            clock: Timestamp::MIN,
+            wake: None,
+            merged_into: None,
+            user_id: None,
+            traits: ValueMap::new(),
+            trait_times: BTreeMap::new(),
+            account: ValueMap::new(),
+            trails: BTreeMap::new(),
+            computes: BTreeMap::new(),
+            memberships: BTreeMap::new(),
+            audiences: BTreeMap::new(),
+            consents: Vec::new(),
+            seen: Vec::new(),
+            runs: Vec::new(),
+            starts: BTreeMap::new(),
+            goals: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn id(&self) -> ProfileId {
+        self.id
+    }
+
+    /// When time alone will next change something; see [`crate::engine::fire`].
+    #[must_use]
+    pub fn wake(&self) -> Option<Timestamp> {
+        self.wake
+    }
+
+    /// The last entry that was applied; earlier ones and it are no-ops.
+    #[must_use]
+    pub fn applied(&self) -> Offset {
+        self.applied
+    }
+
+    /// The profile that took this one in.
+    #[must_use]
+    pub fn merged_into(&self) -> Option<ProfileId> {
+        self.merged_into
+    }
+
+    #[must_use]
+    pub fn traits(&self) -> &ValueMap {
+        &self.traits
+    }
+
+    /// Names of the segments that the profile is in, each with the instant of entry.
+    pub fn memberships(&self) -> impl Iterator<Item = (&str, Timestamp)> {
+        self.memberships.iter().map(|(name, since)| (name.as_str(), *since))
+    }
+
+    #[must_use]
+    pub fn consents(&self) -> &[Consent] {
+        &self.consents
+    }
+
+    #[must_use]
+    pub fn runs(&self) -> &[Run] {
+        &self.runs
+    }
+
+    /// What the person last said on this matter, if anything.
+    #[must_use]
+    pub fn consent(&self, key: &ConsentKey) -> Option<ConsentState> {
+        self.consents.iter().find(|consent| consent.key == *key).map(|consent| consent.state)
+    }
+}

@@ -1,0 +1,114 @@
+//! Looks at the runs that wait: does their journey end them, has what they wait for come, is their time up?
+
+use crate::journey::graph::{Enter, Journey, Next, StepKind, Until};
+use crate::model::platform_event::{EMAIL_CLICKED, JOURNEY_GOAL_REACHED};
+
+use crate::engine::profile::Run;
+use crate::engine::transition::{Fact, StepOutcome};
+use crate::engine::turn::{Happening, Turn};
+
+use super::journey_of;
+
+/// What becomes of a run that waits.
+enum Verdict {
+    Stays,
+    Ends(&'static str),
+    /// It goes on, and this is what happened at the step.
+    GoesOn(StepOutcome, Next),
+}
+
+impl Turn<'_> {
+    /// Looks at each run that waited before this happening, in the order in which they began to wait.
+    pub(in crate::engine) fn look_at_runs(&mut self, happening: Option<&Happening>) {
+        // Runs that start to wait meanwhile are put behind these and are not looked at in this round.
+        for run in std::mem::take(&mut self.profile.runs) {
+            let program = self.program;
+            let Some(journey) = journey_of(program, &run) else {
+                self.end(run, "step_removed");
+                continue;
+            };
+            match self.verdict(&run, journey, happening) {
+                Verdict::Stays => self.profile.runs.push(run),
+                Verdict::Ends(reason) => self.end(run, reason),
+                Verdict::GoesOn(outcome, next) => {
+                    let step = run.step.clone();
+                    self.step_fact(&run, &step, outcome);
+                    self.advance(run, journey, next);
+                }
+            }
+        }
+    }
+
+    fn verdict(&self, run: &Run, journey: &Journey, happening: Option<&Happening>) -> Verdict {
+        let Some(index) = journey.step_index(&run.step) else { return Verdict::Ends("step_removed") };
+        if journey.exit_when.as_ref().is_some_and(|exit| self.run_holds(exit, run, None)) {
+            return Verdict::Ends("exit_rule");
+        }
+        if journey.exit_on_leave
+            && let Enter::Segment(segment) = journey.enter
+            && !self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name)
+        {
+            return Verdict::Ends("left_segment");
+        }
+        match &journey.steps[index].kind {
+            StepKind::Wait { next, .. } if run.wake <= self.now => Verdict::GoesOn(StepOutcome::TimeUp, *next),
+            StepKind::WaitUntil { until, then, timeout, .. } => {
+                if self.is_met(until, run, journey, happening) {
+                    Verdict::GoesOn(StepOutcome::Met, *then)
+                } else if run.wake <= self.now {
+                    Verdict::GoesOn(StepOutcome::TimeUp, *timeout)
+                } else {
+                    Verdict::Stays
+                }
+            }
+            StepKind::Wait { .. } => Verdict::Stays,
+            // An edit of the journey made the step another that does not wait: the run goes on from there.
+            _ => Verdict::GoesOn(StepOutcome::TimeUp, Some(index)),
+        }
+    }
+
+    fn is_met(&self, until: &Until, run: &Run, journey: &Journey, happening: Option<&Happening>) -> bool {
+        match (until, happening) {
+            (Until::Segment(segment), _) => {
+                self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name)
+            }
+            (Until::When(condition), _) => self.run_holds(condition, run, None),
+            (Until::Event { name, filter }, Some(happening)) => {
+                *name == happening.name
+                    && happening.moment > run.reached
+                    && self.passes(filter.as_ref(), &happening.properties)
+            }
+            (Until::Clicked(step), Some(happening)) => {
+                let is = |property: &str, wanted: &str| {
+                    happening.properties.get(property).and_then(|value| value.as_text()) == Some(wanted)
+                };
+                happening.name == EMAIL_CLICKED
+                    && is("run_id", &run.id.to_string())
+                    && is("step", &journey.steps[*step].id)
+            }
+            (Until::Event { .. } | Until::Clicked(_), None) => false,
+        }
+    }
+
+    /// Notes the goals that this happening reaches, and forgets those whose time is over.
+    pub(in crate::engine) fn reach_goals(&mut self, happening: &Happening) {
+        let program = self.program;
+        let now = self.now;
+        for watch in std::mem::take(&mut self.profile.goals) {
+            let goal = program.journey(&watch.journey).and_then(|journey| journey.goal.as_ref());
+            let Some(goal) = goal else { continue };
+            let in_time = watch.until.is_none_or(|until| happening.moment.at <= until);
+            let reached = goal.event == happening.name
+                && happening.moment > watch.entered
+                && in_time
+                && self.passes(goal.filter.as_ref(), &happening.properties);
+            if reached {
+                let run = watch.run.to_string();
+                self.out.facts.push(Fact::GoalReached { run: watch.run, journey: watch.journey.clone(), at: now });
+                self.happen_here(JOURNEY_GOAL_REACHED, &[("journey", &watch.journey), ("run_id", &run)]);
+            } else if watch.until.is_none_or(|until| until >= now) {
+                self.profile.goals.push(watch);
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Traits that sources send and journeys set.
+
+use crate::lang::rules::TraitIndex;
+use crate::model::value::ValueMap;
+use crate::model::{Moment, Value};
+use crate::workspace::Program;
+
+use super::turn::Turn;
+
+impl Turn<'_> {
+    /// Takes the traits of an `identify`. A value older than what we hold changes nothing; `null` clears.
+    pub(super) fn take_traits(&mut self, traits: &ValueMap) {
+        let before = self.declared_values();
+        for (name, value) in traits {
+            set_trait(&mut self.profile.traits, &mut self.profile.trait_times, name, value, self.moment);
+        }
+        self.mark_changed(&before);
+    }
+
+    /// Sets one declared trait, whose name may reach into an object (`address.city`).
+    pub(super) fn set_declared(&mut self, index: TraitIndex, value: &Value) {
+        let before = self.declared_values();
+        let name = &self.program.rules.traits[index.at()].name;
+        set_path(&mut self.profile.traits, name, value);
+        let head = name.split('.').next().unwrap_or(name);
+        self.profile.trait_times.insert(head.to_owned(), Moment { at: self.now, offset: self.moment.offset });
+        self.mark_changed(&before);
+    }
+
+    fn declared_values(&self) -> Vec<Option<Value>> {
+        declared_values(&self.profile.traits, self.program)
+    }
+
+    /// Marks the segments that read a trait whose value is another than before.
+    pub(super) fn mark_changed(&mut self, before: &[Option<Value>]) {
+        let after = self.declared_values();
+        let mut changed = false;
+        for (index, (old, new)) in before.iter().zip(&after).enumerate() {
+            if old != new {
+                changed = true;
+                for segment in &self.program.rules.readers.segments_of_trait[index] {
+                    self.dirty(*segment);
+                }
+            }
+        }
+        if changed {
+            self.mirror_all();
+        }
+    }
+}
+
+/// The values of all declared traits, in the order of their declarations.
+pub(super) fn declared_values(traits: &ValueMap, program: &Program) -> Vec<Option<Value>> {
+    program.rules.traits.iter().map(|declared| Value::lookup(traits, &declared.name).cloned()).collect()
+}
+
+fn set_trait(
+    traits: &mut ValueMap,
+    times: &mut std::collections::BTreeMap<String, Moment>,
+    name: &str,
+    value: &Value,
+    moment: Moment,
+) {
+    if times.get(name).is_some_and(|known| *known > moment) {
+        return;
+    }
+    times.insert(name.to_owned(), moment);
+    if value.is_null() {
+        traits.remove(name);
+    } else {
+        traits.insert(name.to_owned(), value.clone());
+    }
+}
+
+fn set_path(traits: &mut ValueMap, path: &str, value: &Value) {
+    let Some((head, rest)) = path.split_once('.') else {
+        if value.is_null() {
+            traits.remove(path);
+        } else {
+            traits.insert(path.to_owned(), value.clone());
+        }
+        return;
+    };
+    let inner = traits.entry(head.to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
+    if !matches!(inner, Value::Map(_)) {
+        *inner = Value::Map(ValueMap::new());
+    }
+    if let Value::Map(map) = inner {
+        set_path(map, rest, value);
+    }
+}
