@@ -4,6 +4,8 @@ use crate::finding::Place;
 use crate::lang::rules::{Condition, SegmentIndex, TraitIndex};
 use crate::model::{Span, Value};
 
+pub use super::schedule::Schedule;
+
 /// Index into [`Journey::steps`]; `None` where a path ends, which ends the run as completed.
 pub type Next = Option<usize>;
 
@@ -52,14 +54,6 @@ pub enum Enter {
         schedule: Schedule,
         to: Option<Condition>,
     },
-}
-
-/// A cron schedule in the workspace's time zone; see `journey::schedule`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Schedule {
-    /// As written, five fields: `0 9 * * MON`.
-    pub expression: String,
-    pub zone: chrono_tz::Tz,
 }
 
 /// What becomes of profiles that are already in the entry segment when the journey is deployed.

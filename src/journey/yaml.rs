@@ -1,0 +1,366 @@
+//! YAML files as a tree that knows where everything stands. The only room that knows the YAML parser.
+//!
+//! Read as YAML 1.2's core schema: `no` and `on` stay texts, and only plain scalars can be numbers or booleans. What
+//! people do not need in a file that is reviewed in git is refused with a word on why: aliases, tags, complex keys.
+
+use granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
+
+use crate::finding::{Code, Finding, Place, SourceId, Span};
+use crate::model::Value;
+use crate::model::limit::{SOURCE_BYTES, YAML_DEPTH, YAML_NODES};
+use crate::model::value::ValueMap;
+
+/// One value of a file and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    pub place: Place,
+    pub kind: NodeKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeKind {
+    Scalar(Scalar),
+    List(Vec<Node>),
+    /// In the order of the file; no name stands twice.
+    Map(Vec<(Scalar, Node)>),
+}
+
+/// A text of a file: a key, or a value that is no list and no map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scalar {
+    pub text: String,
+    pub style: Style,
+    /// With its quotes, or with the sign of its block.
+    pub place: Place,
+}
+
+/// How a scalar is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// `|`
+    Literal,
+    /// `>`
+    Folded,
+}
+
+impl Scalar {
+    /// The scalar's meaning: plain ones may be numbers, booleans or nothing, all others are texts.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        if self.style != Style::Plain {
+            return Value::Text(self.text.clone());
+        }
+        match self.text.as_str() {
+            "" | "~" | "null" | "Null" | "NULL" => Value::Null,
+            "true" | "True" | "TRUE" => Value::Bool(true),
+            "false" | "False" | "FALSE" => Value::Bool(false),
+            text => number(text).map_or_else(|| Value::Text(text.to_owned()), Value::Number),
+        }
+    }
+
+    /// Whether it stands for nothing, as in `key:` with no value.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.style == Style::Plain && self.value().is_null()
+    }
+}
+
+/// A number as YAML 1.2's core schema and JSON agree on; `1_000`, `0x1F`, `.inf` and `+1` are texts to us.
+fn number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let mut bytes = digits.bytes();
+    if !bytes.next()?.is_ascii_digit()
+        || !digits.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'))
+        || (digits.len() > 1 && digits.starts_with('0') && digits.as_bytes()[1].is_ascii_digit())
+    {
+        return None;
+    }
+    text.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+impl Node {
+    /// The scalar, if the node is one.
+    #[must_use]
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            NodeKind::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// Whether it stands for nothing.
+    #[must_use]
+    pub fn is_null(&self) -> bool {
+        self.as_scalar().is_some_and(Scalar::is_null)
+    }
+
+    /// What kind of node this is, in words for people.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Scalar(scalar) => scalar.value().kind_name(),
+            NodeKind::List(_) => "a list",
+            NodeKind::Map(_) => "a map",
+        }
+    }
+
+    /// The node as a value, as JSON would have it.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        match &self.kind {
+            NodeKind::Scalar(scalar) => scalar.value(),
+            NodeKind::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
+            NodeKind::Map(entries) => Value::Map(
+                entries.iter().map(|(key, node)| (key.text.clone(), node.to_value())).collect::<ValueMap>(),
+            ),
+        }
+    }
+}
+
+/// Reads all documents of a file. After a syntax error the documents before it are kept.
+pub fn parse(source: SourceId, text: &str, findings: &mut Vec<Finding>) -> Vec<Node> {
+    if text.len() > SOURCE_BYTES {
+        let place = Place { source, span: Span::new(0, 0) };
+        let message = format!("the file has {} bytes; more than {SOURCE_BYTES} are not read", text.len());
+        findings.push(Finding::new(Code::TooLarge, place, message).help("split it into several files"));
+        return Vec::new();
+    }
+    let mut builder = Builder { source, text, stack: Vec::new(), documents: Vec::new(), nodes: 0, findings };
+    for next in Parser::new_from_str(text) {
+        let goes_on = match next {
+            Ok((event, span)) => builder.take(event, &span),
+            Err(error) => {
+                builder.syntax_error(&error);
+                false
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    builder.documents
+}
+
+/// A collection that is being read.
+struct Open {
+    start: usize,
+    kind: OpenKind,
+}
+
+enum OpenKind {
+    List(Vec<Node>),
+    Map { entries: Vec<(Scalar, Node)>, key: Option<Scalar>, dropped_key: bool },
+}
+
+struct Builder<'a> {
+    source: SourceId,
+    text: &'a str,
+    stack: Vec<Open>,
+    documents: Vec<Node>,
+    nodes: usize,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Builder<'_> {
+    /// Takes one event; false where reading must stop.
+    fn take(&mut self, event: Event<'_>, span: &ParserSpan) -> bool {
+        let place = self.place(span);
+        match event {
+            Event::Scalar(text, style, _, _) => {
+                let scalar = Scalar { text: text.into_owned(), style: style_of(style), place };
+                self.refuse_tag(span);
+                self.scalar(scalar)
+            }
+            Event::SequenceStart(..) => self.open(place, span, OpenKind::List(Vec::new())),
+            Event::MappingStart(..) => {
+                self.open(place, span, OpenKind::Map { entries: Vec::new(), key: None, dropped_key: false })
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close(place);
+                true
+            }
+            Event::Alias(_) | Event::UnresolvedAlias(_) => {
+                self.findings.push(
+                    Finding::new(Code::YamlSyntax, place, "aliases are not read here")
+                        .help("write the value out where it is used"),
+                );
+                let nothing = Scalar { text: String::new(), style: Style::Plain, place };
+                self.scalar(nothing)
+            }
+            _ => true,
+        }
+    }
+
+    fn place(&self, span: &ParserSpan) -> Place {
+        let at = |marker: &granit_parser::Marker| marker.byte_offset().unwrap_or(0).min(self.text.len());
+        let (start, end) = (at(&span.start), at(&span.end));
+        Place { source: self.source, span: Span::new(start, end.max(start)) }
+    }
+
+    fn syntax_error(&mut self, error: &granit_parser::ScanError) {
+        let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
+        let place = Place { source: self.source, span: Span::new(at, at) };
+        self.findings.push(Finding::new(Code::YamlSyntax, place, format!("this is not valid YAML: {}", error.info())));
+    }
+
+    fn refuse_tag(&mut self, span: &ParserSpan) {
+        if let Some(tag) = span.tag_span() {
+            let place = self.place(&tag);
+            self.findings.push(
+                Finding::new(Code::YamlSyntax, place, "YAML tags are not read here")
+                    .help("leave the tag out; quotes make a text of a number"),
+            );
+        }
+    }
+
+    /// Counts a node; false where the file holds too many.
+    fn count(&mut self, place: Place) -> bool {
+        self.nodes += 1;
+        if self.nodes > YAML_NODES || self.stack.len() >= YAML_DEPTH {
+            let message = if self.nodes > YAML_NODES {
+                format!("the file holds more than {YAML_NODES} values")
+            } else {
+                format!("values are nested more than {YAML_DEPTH} deep")
+            };
+            self.findings.push(Finding::new(Code::TooLarge, place, message));
+            return false;
+        }
+        true
+    }
+
+    fn open(&mut self, place: Place, span: &ParserSpan, kind: OpenKind) -> bool {
+        self.refuse_tag(span);
+        if !self.count(place) {
+            return false;
+        }
+        self.stack.push(Open { start: place.span.start, kind });
+        true
+    }
+
+    fn close(&mut self, end: Place) {
+        let Some(open) = self.stack.pop() else { return };
+        // A block collection ends where the next thing begins; its own text ends before the white space.
+        let end = end.span.end.max(open.start);
+        let end = open.start + self.text[open.start..end].trim_end().len();
+        let place = Place { source: self.source, span: Span::new(open.start, end) };
+        let kind = match open.kind {
+            OpenKind::List(items) => NodeKind::List(items),
+            OpenKind::Map { entries, .. } => NodeKind::Map(entries),
+        };
+        self.attach(Node { place, kind });
+    }
+
+    fn scalar(&mut self, scalar: Scalar) -> bool {
+        if !self.count(scalar.place) {
+            return false;
+        }
+        if let Some(Open { kind: OpenKind::Map { entries, key, dropped_key }, .. }) = self.stack.last_mut()
+            && key.is_none()
+            && !*dropped_key
+        {
+            if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == scalar.text) {
+                let message = format!("`{}` stands here twice", scalar.text);
+                let first = first.place;
+                self.findings.push(
+                    Finding::new(Code::YamlSyntax, scalar.place, message)
+                        .label(first, "here it stands first")
+                        .help("keep one of the two"),
+                );
+                *dropped_key = true;
+            } else {
+                *key = Some(scalar);
+            }
+            return true;
+        }
+        let place = scalar.place;
+        self.attach(Node { place, kind: NodeKind::Scalar(scalar) });
+        true
+    }
+
+    fn attach(&mut self, node: Node) {
+        match self.stack.last_mut().map(|open| &mut open.kind) {
+            None => self.documents.push(node),
+            Some(OpenKind::List(items)) => items.push(node),
+            Some(OpenKind::Map { entries, key, dropped_key }) => {
+                if let Some(key) = key.take() {
+                    entries.push((key, node));
+                } else if *dropped_key {
+                    *dropped_key = false;
+                } else {
+                    *dropped_key = true;
+                    self.findings.push(Finding::new(Code::YamlSyntax, node.place, "a key must be a text"));
+                }
+            }
+        }
+    }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal => Style::Literal,
+        ScalarStyle::Folded => Style::Folded,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> (Vec<Node>, Vec<Finding>) {
+        let mut findings = Vec::new();
+        let documents = parse(SourceId(0), text, &mut findings);
+        (documents, findings)
+    }
+
+    fn json(text: &str) -> String {
+        let (documents, findings) = read(text);
+        assert_eq!(findings, [], "{text}");
+        serde_json::to_string(&documents[0].to_value()).unwrap()
+    }
+
+    #[test]
+    fn only_plain_scalars_are_numbers_and_no_is_a_text() {
+        assert_eq!(
+            json("a: no\nb: '1'\nc: 1\nd: 017\ne: 1_000\nf: true\ng:\nh: -1.5e3\ni: 12:30\n"),
+            r#"{"a":"no","b":"1","c":1,"d":"017","e":"1_000","f":true,"g":null,"h":-1500,"i":"12:30"}"#
+        );
+    }
+
+    #[test]
+    fn several_documents_stand_in_one_file() {
+        let (documents, findings) = read("a: 1\n---\n[b, {c: d}]\n");
+        assert_eq!(findings, []);
+        assert_eq!(documents.len(), 2);
+        assert_eq!(serde_json::to_string(&documents[1].to_value()).unwrap(), r#"["b",{"c":"d"}]"#);
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_found_and_the_first_is_kept() {
+        let (documents, findings) = read("a: 1\na: {x: [1]}\nb: 2\n");
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].place.span, Span::new(5, 6));
+        assert_eq!(serde_json::to_string(&documents[0].to_value()).unwrap(), r#"{"a":1,"b":2}"#);
+    }
+
+    #[test]
+    fn aliases_tags_and_complex_keys_are_refused() {
+        for text in ["a: &x [1]\nb: *x\n", "a: !!str 1\n", "? [a]\n: b\n", "a: *nowhere\n"] {
+            let (_, findings) = read(text);
+            assert!(findings.iter().any(|finding| finding.code == Code::YamlSyntax), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_and_size_are_bounded() {
+        let (_, findings) = read(&"[".repeat(100_000));
+        assert!(!findings.is_empty());
+        let (_, findings) = read(&format!("[{}]", "1,".repeat(YAML_NODES + 1)));
+        assert_eq!(findings[0].code, Code::TooLarge);
+    }
+}
