@@ -26,17 +26,17 @@ pub enum Call {
 }
 
 impl Call {
-    /// The call of this name, as in `/v1/track`.
+    /// The call of this name, as in `/v1/track`, or of its first letter, as browsers send it.
     #[must_use]
     pub fn find(name: &str) -> Option<Self> {
         Some(match name {
-            "track" => Self::Track,
-            "identify" => Self::Identify,
-            "page" => Self::Page,
-            "screen" => Self::Screen,
-            "group" => Self::Group,
-            "alias" => Self::Alias,
-            "batch" => Self::Batch,
+            "track" | "t" => Self::Track,
+            "identify" | "i" => Self::Identify,
+            "page" | "p" => Self::Page,
+            "screen" | "s" => Self::Screen,
+            "group" | "g" => Self::Group,
+            "alias" | "a" => Self::Alias,
+            "batch" | "b" => Self::Batch,
             "import" => Self::Import,
             _ => return None,
         })

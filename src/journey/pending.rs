@@ -40,12 +40,7 @@ impl Compiler {
         Err(vec![not_yet(locate)])
     }
 
-    pub fn event_filter(
-        &mut self,
-        _text: &str,
-        locate: &dyn Locate,
-        _event: &str,
-    ) -> Result<Condition, Vec<Finding>> {
+    pub fn event_filter(&mut self, _text: &str, locate: &dyn Locate, _event: &str) -> Result<Condition, Vec<Finding>> {
         Err(vec![not_yet(locate)])
     }
 

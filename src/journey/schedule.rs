@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_or_never_comes_up_is_an_error() {
-        for bad in ["", "0 9 * *", "61 9 * * *", "0 9 31 2 *", "0 9 * * 8", "0 9 1 * MON", "a b c d e", "0 9 * * MON/0"] {
+        for bad in ["", "0 9 * *", "61 9 * * *", "0 9 31 2 *", "0 9 * * 8", "0 9 1 * MON", "a b c d e", "0 9 * * MON/0"]
+        {
             assert!(Schedule::parse(bad, chrono_tz::UTC).is_err(), "{bad}");
         }
     }

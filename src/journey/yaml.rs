@@ -113,9 +113,9 @@ impl Node {
         match &self.kind {
             NodeKind::Scalar(scalar) => scalar.value(),
             NodeKind::List(items) => Value::List(items.iter().map(Self::to_value).collect()),
-            NodeKind::Map(entries) => Value::Map(
-                entries.iter().map(|(key, node)| (key.text.clone(), node.to_value())).collect::<ValueMap>(),
-            ),
+            NodeKind::Map(entries) => {
+                Value::Map(entries.iter().map(|(key, node)| (key.text.clone(), node.to_value())).collect::<ValueMap>())
+            }
         }
     }
 }

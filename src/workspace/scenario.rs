@@ -37,7 +37,10 @@ pub enum Action {
     /// Something arrives: received at the step's `at`; its `timestamp` may be earlier (`happened:`).
     Event(Event),
     /// The person clicks a link in the newest e-mail that the step of this id sent.
-    Click { step: String, url: String },
+    Click {
+        step: String,
+        url: String,
+    },
     Expect(Expectation),
 }
 

@@ -1,0 +1,32 @@
+//! What all doors share.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::actors::Platform;
+use crate::intake::Intake;
+
+/// The platform, and intake prepared for its present program.
+#[derive(Debug)]
+pub(super) struct Doors {
+    pub(super) platform: Platform,
+    intake: RwLock<Arc<Intake>>,
+}
+
+impl Doors {
+    pub(super) fn new(platform: Platform) -> Self {
+        let intake = RwLock::new(Arc::new(Intake::new(platform.program())));
+        Self { platform, intake }
+    }
+
+    /// Intake under the program that runs now.
+    pub(super) fn intake(&self) -> Arc<Intake> {
+        let program = self.platform.program();
+        let current = self.intake.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if Arc::ptr_eq(current.program(), &program) {
+            return current;
+        }
+        let fresh = Arc::new(Intake::new(program));
+        *self.intake.write().unwrap_or_else(PoisonError::into_inner) = fresh.clone();
+        fresh
+    }
+}
