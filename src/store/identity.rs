@@ -1,9 +1,16 @@
 //! The identity index: which identifier belongs to which profile. A projection of the journal.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use serde_json::json;
 
 use crate::model::ProfileId;
 
+use super::bulk::{Bulk, Conflict, Kind};
+use super::entity::{deny, identity, merged_profile};
+use super::error::parse_id;
 use super::{Store, StoreError};
 
 /// A typed key of a person, such as (`user_id`, `u1`).
@@ -23,22 +30,120 @@ pub enum IdentityChange {
     Merge { loser: ProfileId, winner: ProfileId },
 }
 
+const IDENTITIES: Bulk = Bulk {
+    table: "identity",
+    columns: &[("kind", Kind::Text), ("value", Kind::Text), ("profile", Kind::Text)],
+    conflict: Conflict::Ignore,
+};
+
+/// Carries the changes out in their order.
+pub(super) async fn write(transaction: &DatabaseTransaction, changes: &[IdentityChange]) -> Result<(), StoreError> {
+    let mut added = Vec::new();
+    for change in changes {
+        match change {
+            IdentityChange::Add { identifier, profile } => {
+                added.push(json!([identifier.kind, identifier.value, profile.to_string()]));
+            }
+            IdentityChange::Merge { loser, winner } => {
+                IDENTITIES.write(transaction, std::mem::take(&mut added)).await?;
+                merge(transaction, *loser, *winner).await?;
+            }
+        }
+    }
+    Ok(IDENTITIES.write(transaction, added).await?)
+}
+
+async fn merge(transaction: &DatabaseTransaction, loser: ProfileId, winner: ProfileId) -> Result<(), StoreError> {
+    let (loser, winner) = (loser.to_string(), winner.to_string());
+    identity::Entity::update_many()
+        .col_expr(identity::Column::Profile, Expr::value(winner.clone()))
+        .filter(identity::Column::Profile.eq(&loser))
+        .exec(transaction)
+        .await?;
+    let row = merged_profile::ActiveModel { loser: Set(loser.clone()), winner: Set(winner.clone()) };
+    merged_profile::Entity::insert(row)
+        .on_conflict(OnConflict::column(merged_profile::Column::Loser).do_nothing().to_owned())
+        .exec_without_returning(transaction)
+        .await?;
+    // What the loser refused the winner refuses: the stricter word holds.
+    for denied in deny::Entity::find().filter(deny::Column::Profile.eq(&loser)).all(transaction).await? {
+        let row = deny::ActiveModel { profile: Set(winner.clone()), consent: Set(denied.consent), at: Set(denied.at) };
+        deny::Entity::insert(row)
+            .on_conflict(OnConflict::columns([deny::Column::Profile, deny::Column::Consent]).do_nothing().to_owned())
+            .exec_without_returning(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Identifiers of one query: bounds its size.
+const AT_ONCE: usize = 5_000;
+
 impl Store {
     /// The profiles of those identifiers that are known.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn find_profiles(
         &self,
-        _identifiers: &[Identifier],
+        identifiers: &[Identifier],
     ) -> Result<HashMap<Identifier, ProfileId>, StoreError> {
-        unimplemented!()
+        let mut found = HashMap::with_capacity(identifiers.len());
+        let kinds: BTreeSet<&str> = identifiers.iter().map(|identifier| identifier.kind.as_str()).collect();
+        for kind in kinds {
+            let values: Vec<&str> =
+                identifiers.iter().filter(|one| one.kind == kind).map(|one| one.value.as_str()).collect();
+            for values in values.chunks(AT_ONCE) {
+                let rows = identity::Entity::find()
+                    .filter(identity::Column::Kind.eq(kind))
+                    .filter(identity::Column::Value.is_in(values.iter().copied()))
+                    .all(&self.write)
+                    .await?;
+                for row in rows {
+                    let profile = parse_id(&row.profile)?;
+                    found.insert(Identifier { kind: row.kind, value: row.value }, profile);
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// All identifiers of a profile, sorted.
-    pub async fn identifiers_of(&self, _profile: ProfileId) -> Result<Vec<Identifier>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn identifiers_of(&self, profile: ProfileId) -> Result<Vec<Identifier>, StoreError> {
+        let rows = identity::Entity::find()
+            .filter(identity::Column::Profile.eq(profile.to_string()))
+            .order_by_asc(identity::Column::Kind)
+            .order_by_asc(identity::Column::Value)
+            .all(&self.read)
+            .await?;
+        Ok(rows.into_iter().map(|row| Identifier { kind: row.kind, value: row.value }).collect())
+    }
+
+    /// The profile of one identifier.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn find_profile_by(&self, kind: &str, value: &str) -> Result<Option<ProfileId>, StoreError> {
+        let row = identity::Entity::find_by_id((kind.to_owned(), value.to_owned())).one(&self.read).await?;
+        row.map(|row| parse_id(&row.profile)).transpose()
     }
 
     /// The profile that this one was merged into, at the end of the chain; itself if it was not.
-    pub async fn surviving_profile(&self, _profile: ProfileId) -> Result<ProfileId, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError> {
+        let mut survivor = profile;
+        while let Some(row) = merged_profile::Entity::find_by_id(survivor.to_string()).one(&self.write).await? {
+            let winner = parse_id(&row.winner)?;
+            if winner == profile {
+                return Err(StoreError::Corrupt(format!("profile {profile} was merged into itself")));
+            }
+            survivor = winner;
+        }
+        Ok(survivor)
     }
 }

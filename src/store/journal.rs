@@ -1,9 +1,21 @@
 //! The journal: entries in blocks, one row a group commit, and everything that must stand or fall with them.
 
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    TransactionTrait,
+};
+use serde_json::json;
+
 use crate::model::{ConsentKey, Entry, Offset, ProfileId, Timestamp};
 
-use super::identity::IdentityChange;
-use super::outbox::OutboxUpdate;
+use super::bulk::{Bulk, Conflict, Kind};
+use super::entity::{deny, journal_block, relay, schedule_fired};
+use super::error::to_json;
+use super::identity::{self, IdentityChange};
+use super::outbox::{self, OutboxUpdate};
+use super::quarantine;
+pub use super::quarantine::Quarantined;
 use super::{Store, StoreError};
 
 /// One group commit of the sequencer: all of it becomes durable, or nothing.
@@ -38,36 +50,111 @@ pub struct Deny {
     pub at: Timestamp,
 }
 
-/// What was refused at the door but could be read: kept with its reason.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    pub source: String,
-    pub received_at: Timestamp,
-    /// A short stable word: `invalid`, `forbidden_event`, `poison`, …
-    pub code: String,
-    /// For people: what is wrong and where.
-    pub reason: String,
-    /// The event as it came, as JSON.
-    pub payload: String,
-}
-
 impl Store {
     /// Makes a group commit durable in one transaction.
-    pub async fn append(&self, _append: &Append) -> Result<(), StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed: nothing of it is there.
+    pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let transaction = self.write.begin().await?;
+        if let (Some(first), Some(last)) = (append.entries.first(), append.entries.last()) {
+            let row = journal_block::ActiveModel {
+                first_offset: Set(first.offset.0 as i64),
+                last_offset: Set(last.offset.0 as i64),
+                received_at: Set(first.received_at.0),
+                entries: Set(to_json(&append.entries)?),
+            };
+            journal_block::Entity::insert(row).exec_without_returning(&transaction).await?;
+        }
+        identity::write(&transaction, &append.identities).await?;
+        write_denies(&transaction, &append.denies).await?;
+        outbox::update(&transaction, &append.outbox).await?;
+        if !append.relayed.is_empty() {
+            relay::Entity::delete_many()
+                .filter(relay::Column::Id.is_in(append.relayed.iter().map(String::as_str)))
+                .exec(&transaction)
+                .await?;
+        }
+        let fired = append.schedules_fired.iter().map(|(journey, at)| json!([journey, at.0])).collect();
+        SCHEDULES.write(&transaction, fired).await?;
+        quarantine::write(&transaction, &append.quarantined).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
+    /// Where the journal ends.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn journal_head(&self) -> Result<JournalHead, StoreError> {
-        unimplemented!()
+        let last =
+            journal_block::Entity::find().order_by_desc(journal_block::Column::FirstOffset).one(&self.write).await?;
+        Ok(last.map_or(JournalHead { offset: Offset(0), received_at: Timestamp::MIN }, |block| JournalHead {
+            offset: Offset(block.last_offset as u64),
+            received_at: Timestamp(block.received_at),
+        }))
     }
 
     /// Entries after `after` in order, at least one block's worth if there is any, about `limit` at most.
-    pub async fn read_journal(&self, _after: Offset, _limit: usize) -> Result<Vec<Entry>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed, or a block is damaged.
+    pub async fn read_journal(&self, after: Offset, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut reached = after;
+        while entries.len() < limit {
+            let blocks = journal_block::Entity::find()
+                .filter(journal_block::Column::LastOffset.gt(reached.0 as i64))
+                .order_by_asc(journal_block::Column::FirstOffset)
+                .limit(32)
+                .all(&self.read)
+                .await?;
+            let is_end = blocks.is_empty();
+            for block in blocks {
+                reached = Offset(block.last_offset as u64);
+                let read: Vec<Entry> = serde_json::from_str(&block.entries)
+                    .map_err(|error| StoreError::Corrupt(format!("journal block {}: {error}", block.first_offset)))?;
+                entries.extend(read.into_iter().filter(|entry| entry.offset > after));
+                if entries.len() >= limit {
+                    break;
+                }
+            }
+            if is_end {
+                break;
+            }
+        }
+        Ok(entries)
     }
 
     /// The last instant of each journey's schedule that was fired.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
-        unimplemented!()
+        let rows = schedule_fired::Entity::find().all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| (row.journey, Timestamp(row.at))).collect())
     }
+}
+
+const SCHEDULES: Bulk = Bulk {
+    table: "schedule_fired",
+    columns: &[("journey", Kind::Text), ("at", Kind::Int)],
+    conflict: Conflict::Replace(&["journey"], &["at"]),
+};
+
+async fn write_denies(transaction: &DatabaseTransaction, denies: &[Deny]) -> Result<(), StoreError> {
+    for deny in denies {
+        let (profile, consent) = (deny.profile.to_string(), deny.key.to_string());
+        if deny.denied {
+            let row = deny::ActiveModel { profile: Set(profile), consent: Set(consent), at: Set(deny.at.0) };
+            let key = [deny::Column::Profile, deny::Column::Consent];
+            deny::Entity::insert(row)
+                .on_conflict(OnConflict::columns(key).update_column(deny::Column::At).to_owned())
+                .exec_without_returning(transaction)
+                .await?;
+        } else {
+            deny::Entity::delete_by_id((profile, consent)).exec(transaction).await?;
+        }
+    }
+    Ok(())
 }

@@ -3,10 +3,19 @@
 //! Two writers use it, each with whole transactions: the sequencer ([`Store::append`]) and the state writer
 //! ([`Store::commit`]). Everyone else reads.
 
+mod bulk;
+mod entity;
 pub mod error;
+mod facts;
+pub mod history;
 pub mod identity;
 pub mod journal;
+mod migration;
+mod open;
 pub mod outbox;
+pub mod program;
+pub mod quarantine;
+pub mod segments;
 pub mod state;
 
 pub use error::StoreError;
@@ -19,4 +28,9 @@ pub struct Store {
     /// One connection on SQLite, so that writers queue here rather than in the database.
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+}
+
+/// Tables that reports are made of.
+pub mod tables {
+    pub use super::entity::{history, journey_run, journey_step, membership, membership_change, outbox};
 }

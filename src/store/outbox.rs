@@ -1,8 +1,18 @@
 //! The outbox: effects between decision and outcome.
 
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, TransactionTrait,
+};
+use serde_json::json;
+
 use crate::engine::Effect;
 use crate::model::{EffectId, Timestamp};
 
+use super::bulk::{Bulk, Conflict, Kind};
+use super::entity::{deny, outbox};
+use super::error::to_json;
 use super::{Store, StoreError};
 
 /// Where an effect stands.
@@ -55,25 +65,228 @@ pub struct Claim {
     pub next: Option<Timestamp>,
 }
 
+impl OutboxStatus {
+    /// The word that the column holds.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Taken => "taken",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Suppressed => "suppressed",
+            Self::Expired => "expired",
+        }
+    }
+
+    fn parse(word: &str) -> Result<Self, StoreError> {
+        [Self::Ready, Self::Taken, Self::Sent, Self::Failed, Self::Unknown, Self::Suppressed, Self::Expired]
+            .into_iter()
+            .find(|status| status.as_str() == word)
+            .ok_or_else(|| StoreError::Corrupt(format!("the outbox status `{word}`")))
+    }
+}
+
+pub(super) const OUTBOX: Bulk = Bulk {
+    table: "outbox",
+    columns: &[
+        ("effect", Kind::Text),
+        ("profile", Kind::Text),
+        ("destination", Kind::Text),
+        ("channel", Kind::Text),
+        ("journey", Kind::Text),
+        ("run", Kind::Text),
+        ("step", Kind::Text),
+        ("consent", Kind::Text),
+        ("body", Kind::Text),
+        ("status", Kind::Text),
+        ("attempts", Kind::Int),
+        ("not_before", Kind::Int),
+        ("expires_at", Kind::Int),
+        ("decided_at", Kind::Int),
+        ("updated_at", Kind::Int),
+    ],
+    // An effect is decided once; a second decision of the same id is the first one, replayed.
+    conflict: Conflict::Ignore,
+};
+
+/// The row of an effect that was just decided.
+pub(super) fn row(effect: &Effect) -> Result<serde_json::Value, StoreError> {
+    let origin = effect.origin.as_ref();
+    Ok(json!([
+        effect.id.to_string(),
+        effect.profile.to_string(),
+        effect.destination,
+        effect.body.kind(),
+        origin.map(|origin| &origin.journey),
+        origin.map(|origin| origin.run.to_string()),
+        origin.map(|origin| &origin.step),
+        effect.consent.as_ref().map(|consent| consent.key.to_string()),
+        to_json(effect)?,
+        OutboxStatus::Ready.as_str(),
+        0,
+        effect.decided_at.0,
+        effect.expires_at.map(|at| at.0),
+        effect.decided_at.0,
+        effect.decided_at.0,
+    ]))
+}
+
+/// Records outcomes, in the transaction of the entries that tell of them.
+pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxUpdate]) -> Result<(), StoreError> {
+    for update in updates {
+        let mut statement = outbox::Entity::update_many()
+            .col_expr(outbox::Column::Status, Expr::value(update.status.as_str()))
+            .col_expr(outbox::Column::Detail, Expr::value(update.detail.clone()))
+            .col_expr(outbox::Column::UpdatedAt, Expr::value(update.at.0))
+            .filter(outbox::Column::Effect.eq(update.effect.to_string()));
+        if let Some(not_before) = update.not_before {
+            statement = statement.col_expr(outbox::Column::NotBefore, Expr::value(not_before.0));
+        }
+        statement.exec(transaction).await?;
+    }
+    Ok(())
+}
+
+fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
+    serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt(format!("effect {}: {error}", row.effect)))
+}
+
 impl Store {
     /// Takes up to `limit` ready effects of a destination, oldest first, and marks them `Taken` in one transaction
     /// that looks at the deny rows and at expiry.
-    pub async fn claim(&self, _destination: &str, _now: Timestamp, _limit: usize) -> Result<Claim, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed: nothing was taken.
+    pub async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+        let transaction = self.write.begin().await?;
+        let mut query = outbox::Entity::find()
+            .filter(outbox::Column::Destination.eq(destination))
+            .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
+            .filter(outbox::Column::NotBefore.lte(now.0))
+            .order_by_asc(outbox::Column::NotBefore)
+            .order_by_asc(outbox::Column::Effect)
+            .limit(limit as u64);
+        if transaction.get_database_backend() == DbBackend::Postgres {
+            query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        }
+        let mut claim = Claim::default();
+        for row in query.all(&transaction).await? {
+            let effect = read_effect(&row)?;
+            let is_denied = match &row.consent {
+                Some(consent) => {
+                    deny::Entity::find_by_id((row.profile.clone(), consent.clone())).one(&transaction).await?.is_some()
+                }
+                None => false,
+            };
+            if is_denied {
+                claim.suppressed.push(effect);
+            } else if effect.expires_at.is_some_and(|expires_at| expires_at <= now) {
+                claim.expired.push(effect);
+            } else {
+                claim.taken.push(Claimed { effect, attempts: row.attempts.unsigned_abs() });
+            }
+        }
+        if !claim.taken.is_empty() {
+            outbox::Entity::update_many()
+                .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Taken.as_str()))
+                .col_expr(outbox::Column::Attempts, Expr::col(outbox::Column::Attempts).add(1))
+                .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))
+                .filter(outbox::Column::Effect.is_in(claim.taken.iter().map(|one| one.effect.id.to_string())))
+                .exec(&transaction)
+                .await?;
+        }
+        let next = outbox::Entity::find()
+            .filter(outbox::Column::Destination.eq(destination))
+            .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
+            .filter(outbox::Column::NotBefore.gt(now.0))
+            .order_by_asc(outbox::Column::NotBefore)
+            .one(&transaction)
+            .await?;
+        claim.next = next.map(|row| Timestamp(row.not_before));
+        transaction.commit().await?;
+        Ok(claim)
     }
 
     /// Effects left `Taken` by a process that died, of a destination.
-    pub async fn taken(&self, _destination: &str) -> Result<Vec<Claimed>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {
+        let rows = outbox::Entity::find()
+            .filter(outbox::Column::Destination.eq(destination))
+            .filter(outbox::Column::Status.eq(OutboxStatus::Taken.as_str()))
+            .all(&self.write)
+            .await?;
+        rows.iter().map(|row| Ok(Claimed { effect: read_effect(row)?, attempts: row.attempts.unsigned_abs() })).collect()
     }
 
     /// Number of effects that still wait or are being performed.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn outbox_open(&self) -> Result<u64, StoreError> {
-        unimplemented!()
+        Ok(outbox::Entity::find()
+            .filter(outbox::Column::Status.is_in([OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()]))
+            .count(&self.write)
+            .await?)
+    }
+
+    /// Number of effects that could be performed now, or are being performed.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outbox_busy(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let ready = outbox::Column::Status.eq(OutboxStatus::Ready.as_str()).and(outbox::Column::NotBefore.lte(now.0));
+        let taken = outbox::Column::Status.eq(OutboxStatus::Taken.as_str());
+        Ok(outbox::Entity::find().filter(ready.or(taken)).count(&self.write).await?)
     }
 
     /// An effect by its id, with its status.
-    pub async fn effect(&self, _id: EffectId) -> Result<Option<(Effect, OutboxStatus)>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn effect(&self, id: EffectId) -> Result<Option<(Effect, OutboxStatus)>, StoreError> {
+        let row = outbox::Entity::find_by_id(id.to_string()).one(&self.read).await?;
+        row.map(|row| Ok((read_effect(&row)?, OutboxStatus::parse(&row.status)?))).transpose()
     }
+
+    /// Effects with their status, newest first; all, or those of one status.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
+        let mut query = outbox::Entity::find();
+        if let Some(status) = status {
+            query = query.filter(outbox::Column::Status.eq(status.as_str()));
+        }
+        let rows = query
+            .order_by_desc(outbox::Column::DecidedAt)
+            .order_by_asc(outbox::Column::Effect)
+            .limit(limit)
+            .all(&self.read)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(OutboxItem {
+                    effect: read_effect(row)?,
+                    status: OutboxStatus::parse(&row.status)?,
+                    attempts: row.attempts.unsigned_abs(),
+                    detail: row.detail.clone(),
+                    updated_at: Timestamp(row.updated_at),
+                })
+            })
+            .collect()
+    }
+}
+
+/// An effect as lists show it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct OutboxItem {
+    pub effect: Effect,
+    pub status: OutboxStatus,
+    pub attempts: u32,
+    pub detail: Option<String>,
+    pub updated_at: Timestamp,
 }

@@ -1,11 +1,20 @@
 //! The state of the shards: snapshots, memberships, effects, facts and the offset, committed together.
 
+use std::collections::BTreeMap;
+
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use serde_json::json;
+
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Fact, MembershipChange};
-use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
 
+use super::bulk::{Bulk, Conflict, Kind};
+use super::entity::{membership, profile, relay, shard_offset};
+use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Store, StoreError};
+use super::{facts, outbox, quarantine};
 
 /// What one shard changed between two of its offsets.
 #[derive(Debug, Clone)]
@@ -37,32 +46,235 @@ pub struct SavedProfile {
 impl Store {
     /// Makes the commits of one or many shards durable in one transaction. Idempotent: effects, facts and relays
     /// that are there already are left alone.
-    pub async fn commit(&self, _commits: &[ShardCommit]) -> Result<(), StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed: nothing of it is there.
+    pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
+        let transaction = self.write.begin().await?;
+        write_profiles(&transaction, commits).await?;
+        write_memberships(&transaction, commits).await?;
+        let effects: Result<Vec<_>, _> = commits.iter().flat_map(|commit| &commit.effects).map(outbox::row).collect();
+        outbox::OUTBOX.write(&transaction, effects?).await?;
+        facts::write(&transaction, commits).await?;
+        write_history(&transaction, commits).await?;
+        write_relays(&transaction, commits).await?;
+        let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
+        quarantine::write_poison(&transaction, &poison).await?;
+        let offsets = newest(commits.iter().map(|commit| (commit.shard.0, commit.offset.0)));
+        let offsets = offsets.into_iter().map(|(shard, offset)| json!([shard, offset])).collect();
+        OFFSETS.write(&transaction, offsets).await?;
+        transaction.commit().await?;
+        Ok(())
     }
 
     /// The snapshots of those profiles that have one.
-    pub async fn load_profiles(&self, _profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed, or a snapshot's row is damaged.
+    pub async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
+        let mut loaded = Vec::with_capacity(profiles.len());
+        for ids in profiles.chunks(AT_ONCE) {
+            let rows = profile::Entity::find()
+                .filter(profile::Column::Id.is_in(ids.iter().map(ToString::to_string)))
+                .all(&self.read)
+                .await?;
+            for row in rows {
+                loaded.push(SavedProfile {
+                    id: parse_id(&row.id)?,
+                    snapshot: row.snapshot.into_bytes(),
+                    wake: row.wake.map(Timestamp),
+                });
+            }
+        }
+        Ok(loaded)
     }
 
     /// The offset up to which each shard has applied; shards that never committed are missing.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
-        unimplemented!()
+        let rows = shard_offset::Entity::find().all(&self.write).await?;
+        Ok(rows.into_iter().map(|row| (ShardId(row.shard as u16), Offset(row.applied as u64))).collect())
     }
 
     /// All pending wakes, of all shards.
+    ///
+    /// # Errors
+    /// The database failed.
     pub async fn wakes(&self) -> Result<Vec<(ProfileId, Timestamp)>, StoreError> {
-        unimplemented!()
+        let rows: Vec<(String, i64)> = profile::Entity::find()
+            .select_only()
+            .columns([profile::Column::Id, profile::Column::Wake])
+            .filter(profile::Column::Wake.is_not_null())
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        rows.into_iter().map(|(id, wake)| Ok((parse_id(&id)?, Timestamp(wake)))).collect()
     }
 
     /// All profiles of a shard, in order of id.
-    pub async fn profiles_of_shard(&self, _shard: ShardId) -> Result<Vec<ProfileId>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn profiles_of_shard(&self, shard: ShardId) -> Result<Vec<ProfileId>, StoreError> {
+        let rows: Vec<String> = profile::Entity::find()
+            .select_only()
+            .column(profile::Column::Id)
+            .filter(profile::Column::Shard.eq(i32::from(shard.0)))
+            .order_by_asc(profile::Column::Id)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        rows.iter().map(|id| parse_id(id)).collect()
     }
 
     /// Relays that have been committed and not yet appended to the journal, oldest first.
-    pub async fn pending_relays(&self, _limit: usize) -> Result<Vec<Relay>, StoreError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
+        let rows = relay::Entity::find()
+            .order_by_asc(relay::Column::Created)
+            .order_by_asc(relay::Column::Ordinal)
+            .limit(limit as u64)
+            .all(&self.write)
+            .await?;
+        rows.into_iter()
+            .map(|row| {
+                let body = serde_json::from_str(&row.body)
+                    .map_err(|error| StoreError::Corrupt(format!("relay {}: {error}", row.id)))?;
+                Ok(Relay { to: parse_id(&row.recipient)?, id: row.id, body })
+            })
+            .collect()
+    }
+}
+
+/// Ids of one query: bounds its size.
+const AT_ONCE: usize = 5_000;
+
+const PROFILES: Bulk = Bulk {
+    table: "profile",
+    columns: &[("id", Kind::Text), ("shard", Kind::Int), ("snapshot", Kind::Text), ("wake", Kind::Int)],
+    conflict: Conflict::Replace(&["id"], &["snapshot", "wake"]),
+};
+const OFFSETS: Bulk = Bulk {
+    table: "shard_offset",
+    columns: &[("shard", Kind::Int), ("applied", Kind::Int)],
+    conflict: Conflict::Replace(&["shard"], &["applied"]),
+};
+const MEMBERSHIPS: Bulk = Bulk {
+    table: "membership",
+    columns: &[("profile", Kind::Text), ("segment", Kind::Text), ("since", Kind::Int)],
+    conflict: Conflict::Replace(&["profile", "segment"], &["since"]),
+};
+const CHANGES: Bulk = Bulk {
+    table: "membership_change",
+    columns: &[
+        ("profile", Kind::Text),
+        ("segment", Kind::Text),
+        ("at", Kind::Int),
+        ("entered", Kind::Bool),
+        ("cause", Kind::Text),
+    ],
+    conflict: Conflict::Ignore,
+};
+const HISTORY: Bulk = Bulk {
+    table: "history",
+    columns: &[
+        ("entry", Kind::Int),
+        ("profile", Kind::Text),
+        ("message_id", Kind::Text),
+        ("kind", Kind::Text),
+        ("name", Kind::Text),
+        ("source", Kind::Text),
+        ("happened_at", Kind::Int),
+        ("received_at", Kind::Int),
+        ("event", Kind::Text),
+    ],
+    conflict: Conflict::Ignore,
+};
+const RELAYS: Bulk = Bulk {
+    table: "relay",
+    columns: &[
+        ("id", Kind::Text),
+        ("recipient", Kind::Text),
+        ("body", Kind::Text),
+        ("created", Kind::Int),
+        ("ordinal", Kind::Int),
+    ],
+    conflict: Conflict::Ignore,
+};
+
+/// The last value of each key: a statement must not meet one key twice.
+fn newest<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
+    pairs.collect()
+}
+
+async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+    let saved = newest(commits.iter().flat_map(|commit| &commit.profiles).map(|saved| (saved.id, saved)));
+    let mut rows = Vec::with_capacity(saved.len());
+    for (id, saved) in saved {
+        let snapshot = std::str::from_utf8(&saved.snapshot)
+            .map_err(|_| StoreError::Corrupt(format!("the snapshot of {id} is no text")))?;
+        rows.push(json!([id.to_string(), id.shard().0, snapshot, saved.wake.map(|wake| wake.0)]));
+    }
+    Ok(PROFILES.write(transaction, rows).await?)
+}
+
+async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+    let changes: Vec<_> = commits.iter().flat_map(|commit| &commit.memberships).collect();
+    let rows = changes.iter().map(|(profile, change)| {
+        json!([profile.to_string(), change.segment, change.at.0, change.entered, to_word(&change.cause)])
+    });
+    CHANGES.write(transaction, rows.collect()).await?;
+    let last = newest(changes.iter().map(|(profile, change)| ((*profile, change.segment.as_str()), change)));
+    let mut entered = Vec::new();
+    for ((profile, segment), change) in last {
+        if change.entered {
+            entered.push(json!([profile.to_string(), segment, change.at.0]));
+        } else {
+            let key = (profile.to_string(), segment.to_owned());
+            membership::Entity::delete_by_id(key).exec(transaction).await?;
+        }
+    }
+    Ok(MEMBERSHIPS.write(transaction, entered).await?)
+}
+
+async fn write_history(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for (profile, entry) in commits.iter().flat_map(|commit| &commit.history) {
+        let EntryBody::Event(event) = &entry.body else { continue };
+        rows.push(json!([
+            entry.offset.0,
+            profile.to_string(),
+            event.message_id,
+            event.kind.as_str(),
+            event.name,
+            event.source,
+            event.timestamp.0,
+            entry.received_at.0,
+            to_json(event)?,
+        ]));
+    }
+    Ok(HISTORY.write(transaction, rows).await?)
+}
+
+async fn write_relays(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+    let mut rows = Vec::new();
+    for commit in commits {
+        for (ordinal, relay) in commit.relays.iter().enumerate() {
+            let body = to_json(&relay.body)?;
+            rows.push(json!([relay.id, relay.to.to_string(), body, commit.offset.0, ordinal]));
+        }
+    }
+    Ok(RELAYS.write(transaction, rows).await?)
+}
+
+/// A unit variant as the word that its JSON form is.
+pub(super) fn to_word(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => word,
+        _ => String::new(),
     }
 }

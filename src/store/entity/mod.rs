@@ -1,0 +1,19 @@
+//! The tables, one a file.
+
+pub mod deny;
+pub mod history;
+pub mod identity;
+pub mod journal_block;
+pub mod journey_run;
+pub mod journey_step;
+pub mod membership;
+pub mod membership_change;
+pub mod merged_profile;
+pub mod outbox;
+pub mod profile;
+pub mod program;
+pub mod quarantine;
+pub mod relay;
+pub mod schedule_fired;
+pub mod setting;
+pub mod shard_offset;

@@ -1,0 +1,32 @@
+//! An effect, from its decision to its outcome: also the record of deliveries.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "outbox")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub effect: String,
+    pub profile: String,
+    pub destination: String,
+    pub channel: String,
+    pub journey: Option<String>,
+    pub run: Option<String>,
+    pub step: Option<String>,
+    pub consent: Option<String>,
+    #[sea_orm(column_type = "Text")]
+    pub body: String,
+    pub status: String,
+    pub attempts: i32,
+    pub not_before: i64,
+    pub expires_at: Option<i64>,
+    #[sea_orm(column_type = "Text")]
+    pub detail: Option<String>,
+    pub decided_at: i64,
+    pub updated_at: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

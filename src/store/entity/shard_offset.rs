@@ -1,0 +1,16 @@
+//! How far each shard has applied the journal.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "shard_offset")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub shard: i32,
+    pub applied: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,14 @@
+//! The schema, version by version. A version that was released is never edited.
+
+use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
+
+mod v1;
+
+pub(super) struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(v1::Migration)]
+    }
+}

@@ -1,0 +1,62 @@
+//! Version 1: all tables of the first release.
+
+use sea_orm::Schema;
+use sea_orm_migration::prelude::*;
+
+use crate::store::entity::*;
+
+#[derive(DeriveMigrationName)]
+pub(super) struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let schema = Schema::new(manager.get_database_backend());
+        let tables = [
+            schema.create_table_from_entity(journal_block::Entity),
+            schema.create_table_from_entity(identity::Entity),
+            schema.create_table_from_entity(merged_profile::Entity),
+            schema.create_table_from_entity(profile::Entity),
+            schema.create_table_from_entity(shard_offset::Entity),
+            schema.create_table_from_entity(membership::Entity),
+            schema.create_table_from_entity(membership_change::Entity),
+            schema.create_table_from_entity(history::Entity),
+            schema.create_table_from_entity(journey_run::Entity),
+            schema.create_table_from_entity(journey_step::Entity),
+            schema.create_table_from_entity(outbox::Entity),
+            schema.create_table_from_entity(deny::Entity),
+            schema.create_table_from_entity(relay::Entity),
+            schema.create_table_from_entity(schedule_fired::Entity),
+            schema.create_table_from_entity(quarantine::Entity),
+            schema.create_table_from_entity(program::Entity),
+            schema.create_table_from_entity(setting::Entity),
+        ];
+        for table in tables {
+            manager.create_table(table).await?;
+        }
+        for (table, column) in INDEXES {
+            let index = Index::create().name(format!("{table}_{column}")).table(*table).col(*column).to_owned();
+            manager.create_index(index).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Columns that are looked up by.
+const INDEXES: &[(&str, &str)] = &[
+    ("identity", "profile"),
+    ("profile", "shard"),
+    ("profile", "wake"),
+    ("membership", "segment"),
+    ("membership_change", "segment"),
+    ("history", "profile"),
+    ("history", "name"),
+    ("journey_run", "profile"),
+    ("journey_run", "journey"),
+    ("journey_step", "journey"),
+    ("outbox", "profile"),
+    ("outbox", "destination"),
+    ("outbox", "journey"),
+    ("outbox", "status"),
+    ("quarantine", "received_at"),
+];

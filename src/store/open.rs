@@ -1,0 +1,183 @@
+//! Opening a store: SQLite made as durable as it can be, PostgreSQL, and the settings that the store keeps about itself.
+
+use std::time::Duration;
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::{
+    ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::model::limit::SHARDS;
+
+use super::entity::setting;
+use super::migration::Migrator;
+use super::{Store, StoreError};
+
+/// Readers beside the writer.
+const READERS: u32 = 4;
+
+impl Store {
+    /// Opens a store, makes it where it is not there, and brings its schema up to date.
+    ///
+    /// `url` is `sqlite://path/to/file.db` or `postgres://…`.
+    ///
+    /// # Errors
+    /// The database cannot be reached or written, or belongs to a newer or differently sharded Tidewater.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = sqlite_path(url) {
+            make_folder(path)?;
+        }
+        let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, true).await?;
+        Migrator::up(&write, None).await.map_err(|error| {
+            StoreError::Unusable(format!("the database's schema cannot be brought up to date: {error}"))
+        })?;
+        let read = connect(url, READERS, false).await?;
+        let store = Self { write, read };
+        store.check_shards().await?;
+        Ok(store)
+    }
+
+    /// Opens a store that is there, for a command beside a running server.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
+        if let Some(path) = sqlite_path(url)
+            && !std::path::Path::new(path).exists()
+        {
+            let message = format!(
+                "there is no database at `{path}`: start `tidewater serve` first, or name another with --database"
+            );
+            return Err(StoreError::Unusable(message));
+        }
+        Self::open(url).await
+    }
+
+    /// Whether the database answers and can be written to.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.put_setting("last_ping", "").await
+    }
+
+    /// A random secret of 32 bytes, made at first use and kept; such as the one that signs links.
+    ///
+    /// # Errors
+    /// The database fails, or holds something else under this name.
+    pub async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        use base64::Engine as _;
+        let engine = base64::engine::general_purpose::STANDARD;
+        let name = format!("secret:{name}");
+        let fresh = engine.encode(rand::random::<[u8; 32]>());
+        let row = setting::ActiveModel { name: Set(name.clone()), value: Set(fresh) };
+        // Whoever comes first makes it; everyone reads what is there.
+        setting::Entity::insert(row)
+            .on_conflict(OnConflict::column(setting::Column::Name).do_nothing().to_owned())
+            .exec_without_returning(&self.write)
+            .await?;
+        let kept = self.setting(&name).await?.unwrap_or_default();
+        engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")))
+    }
+
+    pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row = setting::Entity::find_by_id(name.to_owned()).one(&self.write).await?;
+        Ok(row.map(|row| row.value))
+    }
+
+    pub(super) async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
+        setting::Entity::insert(row)
+            .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
+            .exec_without_returning(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// A profile's shard follows from its id and the number of shards, so that number is fixed for good.
+    async fn check_shards(&self) -> Result<(), StoreError> {
+        match self.setting("shards").await? {
+            None => self.put_setting("shards", &SHARDS.to_string()).await,
+            Some(kept) if kept == SHARDS.to_string() => Ok(()),
+            Some(kept) => {
+                Err(StoreError::Unusable(format!("the database was made for {kept} shards, this program has {SHARDS}")))
+            }
+        }
+    }
+
+    /// Closes all connections; what was committed stays.
+    pub async fn close(self) {
+        let _ = self.read.close().await;
+        let _ = self.write.close().await;
+    }
+
+    /// Settings that make a commit survive power loss, as (name, value) for tests and `readyz`: SQLite only.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn durability(&self) -> Result<Vec<(String, String)>, StoreError> {
+        if self.write.get_database_backend() != DbBackend::Sqlite {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        for name in ["journal_mode", "synchronous"] {
+            let statement = sea_orm::Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+            if let Some(row) = self.write.query_one_raw(statement).await? {
+                let value = row
+                    .try_get_by_index::<String>(0)
+                    .or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string()))?;
+                found.push((name.to_owned(), value));
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite:")
+}
+
+fn sqlite_path(url: &str) -> Option<&str> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    Some(path.split('?').next().unwrap_or(path))
+}
+
+fn make_folder(path: &str) -> Result<(), StoreError> {
+    let folder = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let Some(folder) = folder else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| StoreError::Unusable(format!("the folder `{}` cannot be made: {error}", folder.display())))
+}
+
+async fn connect(url: &str, connections: u32, may_create: bool) -> Result<DatabaseConnection, StoreError> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .connect_timeout(Duration::from_secs(10))
+        .acquire_timeout(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            sqlite
+                .create_if_missing(may_create)
+                .journal_mode(SqliteJournalMode::Wal)
+                // FULL: a commit is on the disk before it is answered.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(30))
+        });
+    Database::connect(options).await.map_err(|error| {
+        StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
+    })
+}
+
+/// The address as it may be shown.
+fn without_password(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("…"));
+            parsed.to_string()
+        }
+        _ => url.to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The quarantine: what was refused or set aside, kept with its reason.
+
+use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
+use serde_json::json;
+
+use crate::model::id::hash_parts;
+use crate::model::{Offset, Timestamp};
+
+use super::bulk::{Bulk, Conflict, Kind};
+use super::entity::quarantine;
+use super::{Store, StoreError};
+
+/// What was refused at the door but could be read: kept with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    pub source: String,
+    pub received_at: Timestamp,
+    /// A short stable word: `invalid`, `forbidden_event`, `poison`, …
+    pub code: String,
+    /// For people: what is wrong and where.
+    pub reason: String,
+    /// The event as it came, as JSON.
+    pub payload: String,
+}
+
+const QUARANTINE: Bulk = Bulk {
+    table: "quarantine",
+    columns: &[
+        ("id", Kind::Text),
+        ("source", Kind::Text),
+        ("received_at", Kind::Int),
+        ("code", Kind::Text),
+        ("reason", Kind::Text),
+        ("payload", Kind::Text),
+    ],
+    conflict: Conflict::Ignore,
+};
+
+/// Keeps what came to the door. The same thing twice in one instant is one.
+pub(super) async fn write(transaction: &DatabaseTransaction, items: &[Quarantined]) -> Result<(), StoreError> {
+    let rows = items.iter().map(|item| {
+        let parts: [&[u8]; 4] = [
+            item.source.as_bytes(),
+            &item.received_at.0.to_be_bytes(),
+            item.reason.as_bytes(),
+            item.payload.as_bytes(),
+        ];
+        row(&format!("{:032x}", hash_parts("quarantine", &parts)), item)
+    });
+    Ok(QUARANTINE.write(transaction, rows.collect()).await?)
+}
+
+/// Keeps entries that no program could apply: once each, however often they are replayed.
+pub(super) async fn write_poison(
+    transaction: &DatabaseTransaction,
+    poison: &[&(Offset, Quarantined)],
+) -> Result<(), StoreError> {
+    let rows = poison.iter().map(|(offset, item)| row(&format!("entry-{}", offset.0), item));
+    Ok(QUARANTINE.write(transaction, rows.collect()).await?)
+}
+
+fn row(id: &str, item: &Quarantined) -> serde_json::Value {
+    json!([id, item.source, item.received_at.0, item.code, item.reason, item.payload])
+}
+
+impl Store {
+    /// The quarantine, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn quarantine(&self, limit: u64) -> Result<Vec<(String, Quarantined)>, StoreError> {
+        let rows = quarantine::Entity::find()
+            .order_by_desc(quarantine::Column::ReceivedAt)
+            .order_by_asc(quarantine::Column::Id)
+            .limit(limit)
+            .all(&self.read)
+            .await?;
+        let kept = rows.into_iter().map(|row| {
+            let item = Quarantined {
+                source: row.source,
+                received_at: Timestamp(row.received_at),
+                code: row.code,
+                reason: row.reason,
+                payload: row.payload,
+            };
+            (row.id, item)
+        });
+        Ok(kept.collect())
+    }
+}
