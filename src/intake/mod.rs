@@ -18,3 +18,6 @@ mod values;
 pub use refusal::{BadRequest, Refusal};
 pub use request::{Call, Request};
 pub use take::{Arrival, Intake, Taken};
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 
 /// Names that people write and the list of ISO 3166 does not have, without blanks and accents.
-const ALSO_KNOWN_AS: [(&str, &str); 16] = [
+const ALSO_KNOWN_AS: [(&str, &str); 17] = [
     ("uk", "GB"),
     ("unitedkingdom", "GB"),
     ("greatbritain", "GB"),
@@ -19,6 +19,7 @@ const ALSO_KNOWN_AS: [(&str, &str); 16] = [
     ("cotedivoire", "CI"),
     ("capeverde", "CV"),
     ("swaziland", "SZ"),
+    ("turkiye", "TR"),
     ("uae", "AE"),
 ];
 
