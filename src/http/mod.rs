@@ -10,6 +10,7 @@ mod collect;
 mod doors;
 mod headers;
 mod health;
+mod manage;
 mod routes;
 
 pub use access::Access;

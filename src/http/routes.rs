@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::access::{self, Access};
-use super::{collect, health};
+use super::{collect, health, manage};
 
 /// One way in.
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ pub const ROUTES: &[Route] = &[
     route(Method::HEAD, "/healthz", Access::Open, || web::head().to(health::alive)),
     route(Method::GET, "/readyz", Access::Open, || web::get().to(health::ready)),
     route(Method::HEAD, "/readyz", Access::Open, || web::head().to(health::ready)),
+    route(Method::GET, "/api/v1/profiles/{key}", Access::ApiKey, || web::get().to(manage::profile)),
+    route(Method::GET, "/api/v1/segments", Access::ApiKey, || web::get().to(manage::segments)),
+    route(Method::GET, "/api/v1/segments/{name}/members", Access::ApiKey, || web::get().to(manage::members)),
+    route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(manage::quarantine)),
 ];
 
 /// Puts the table into an app. Keys of the management API are checked here, by the table's word, and not by handlers.

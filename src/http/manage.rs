@@ -1,0 +1,161 @@
+//! Reads of the management API. The key was checked before a handler here runs (see `access`).
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+
+use crate::engine::{Profile, snapshot};
+use crate::model::ProfileId;
+use crate::store::identity::Identifier;
+use crate::store::{Store, StoreError};
+
+use super::answer::failure;
+use super::doors::Doors;
+
+/// Rows of a page unless the caller says otherwise, and at most.
+const PAGE_ROWS: u64 = 100;
+const PAGE_ROWS_AT_MOST: u64 = 1_000;
+/// Newest events that a profile is shown with.
+const HISTORY_ROWS: u64 = 50;
+
+/// `?limit=…&after=…`
+#[derive(Debug, Deserialize)]
+pub(super) struct Page {
+    limit: Option<u64>,
+    /// The last profile id of the page before.
+    after: Option<String>,
+}
+
+impl Page {
+    fn rows(&self) -> u64 {
+        self.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_AT_MOST)
+    }
+}
+
+/// `GET /api/v1/profiles/{key}`: a profile by its id, or by `user_id:…` or `anonymous_id:…`.
+pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> HttpResponse {
+    match find_profile(doors.platform.store(), &key).await {
+        Ok(Some(id)) => show_profile(doors.platform.store(), id).await.unwrap_or_else(|error| broken(&error)),
+        Ok(None) => failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
+        Err(error) => broken(&error),
+    }
+}
+
+async fn find_profile(store: &Store, key: &str) -> Result<Option<ProfileId>, StoreError> {
+    let known = match key.split_once(':') {
+        Some((kind, value)) => store.find_profile_by(kind, value).await?,
+        None => key.parse().ok(),
+    };
+    match known {
+        Some(profile) => store.surviving_profile(profile).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The profile as it was last saved: at most about a second old.
+async fn show_profile(store: &Store, id: ProfileId) -> Result<HttpResponse, StoreError> {
+    let saved = store.load_profiles(&[id]).await?.pop();
+    let identifiers = store.identifiers_of(id).await?;
+    if saved.is_none() && identifiers.is_empty() {
+        return Ok(failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"));
+    }
+    let mut view = match saved.map(|saved| snapshot::decode(&saved.snapshot)).transpose() {
+        Ok(profile) => profile_json(&profile.unwrap_or_else(|| Profile::new(id))),
+        Err(error) => return Ok(failure(StatusCode::INTERNAL_SERVER_ERROR, "damaged", &error.to_string())),
+    };
+    view["identifiers"] = identifiers_json(&identifiers);
+    let history = store.profile_history(id, HISTORY_ROWS).await?;
+    let events = history.iter().map(|item| {
+        json!({
+            "offset": item.offset, "received_at": item.received_at.to_string(),
+            "timestamp": item.event.timestamp.to_string(), "event": item.event.name, "source": item.event.source,
+            "properties": item.event.properties, "message_id": item.event.message_id,
+        })
+    });
+    view["events"] = events.collect();
+    Ok(HttpResponse::Ok().json(view))
+}
+
+fn profile_json(profile: &Profile) -> Json {
+    let segments = profile.memberships().map(|(name, since)| json!({ "segment": name, "since": since.to_string() }));
+    let consents = profile.consents().iter().map(|consent| {
+        json!({ "about": consent.key.to_string(), "state": consent.state, "at": consent.moment.at.to_string() })
+    });
+    let runs = profile.runs().iter().map(|run| {
+        json!({
+            "run": run.id, "journey": run.journey, "key": run.key, "step": run.step,
+            "entered": run.entered.at.to_string(), "until": run.wake.to_string(),
+        })
+    });
+    json!({
+        "profile": profile.id(),
+        "traits": profile.traits(),
+        "segments": segments.collect::<Json>(),
+        "consents": consents.collect::<Json>(),
+        "runs": runs.collect::<Json>(),
+    })
+}
+
+fn identifiers_json(identifiers: &[Identifier]) -> Json {
+    identifiers.iter().map(|one| json!({ "kind": one.kind, "value": one.value })).collect()
+}
+
+/// `GET /api/v1/segments`: every segment of the running program, with its size.
+pub(super) async fn segments(doors: web::Data<Doors>) -> HttpResponse {
+    let sizes = match doors.platform.store().segment_sizes().await {
+        Ok(sizes) => sizes,
+        Err(error) => return broken(&error),
+    };
+    let program = doors.platform.program();
+    let segments = program.rules.segments.iter().map(|segment| {
+        let members = sizes.iter().find(|size| size.segment == segment.name).map_or(0, |size| size.members);
+        json!({ "segment": segment.name, "title": segment.title, "members": members })
+    });
+    HttpResponse::Ok().json(json!({ "segments": segments.collect::<Json>() }))
+}
+
+/// `GET /api/v1/segments/{name}/members`: in order of profile id, a page at a time.
+pub(super) async fn members(name: web::Path<String>, page: web::Query<Page>, doors: web::Data<Doors>) -> HttpResponse {
+    let program = doors.platform.program();
+    if !program.rules.segments.iter().any(|segment| segment.name == *name) {
+        return failure(StatusCode::NOT_FOUND, "not_found", "there is no segment of this name");
+    }
+    let after = match page.after.as_deref().map(str::parse::<ProfileId>).transpose() {
+        Ok(after) => after,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, "invalid", &format!("`after`: {error}")),
+    };
+    match doors.platform.store().segment_members(&name, after, page.rows()).await {
+        Ok(members) => {
+            let is_full = u64::try_from(members.len()).is_ok_and(|found| found == page.rows());
+            let next = members.last().filter(|_| is_full).map(|member| member.profile);
+            let members = members.iter().map(|member| {
+                let identifiers = identifiers_json(&member.identifiers);
+                json!({ "profile": member.profile, "identifiers": identifiers, "since": member.since.to_string() })
+            });
+            HttpResponse::Ok().json(json!({ "members": members.collect::<Json>(), "next": next }))
+        }
+        Err(error) => broken(&error),
+    }
+}
+
+/// `GET /api/v1/quarantine`: what was refused or reported, newest first.
+pub(super) async fn quarantine(page: web::Query<Page>, doors: web::Data<Doors>) -> HttpResponse {
+    match doors.platform.store().quarantine(page.rows()).await {
+        Ok(rows) => {
+            let rows = rows.iter().map(|(id, row)| {
+                json!({
+                    "id": id, "source": row.source, "received_at": row.received_at.to_string(), "code": row.code,
+                    "reason": row.reason, "payload": row.payload,
+                })
+            });
+            HttpResponse::Ok().json(json!({ "quarantine": rows.collect::<Json>() }))
+        }
+        Err(error) => broken(&error),
+    }
+}
+
+fn broken(error: &StoreError) -> HttpResponse {
+    tracing::error!(%error, "a read of the store failed");
+    failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read at the moment")
+}
