@@ -203,7 +203,10 @@ impl Builder<'_> {
     fn syntax_error(&mut self, error: &granit_parser::ScanError) {
         let at = error.marker().byte_offset().unwrap_or(0).min(self.text.len());
         let place = Place { source: self.source, span: Span::new(at, at) };
-        self.findings.push(Finding::new(Code::YamlSyntax, place, format!("this is not valid YAML: {}", error.info())));
+        let finding = super::broken_rule::cut_by_colon(self.text, place);
+        self.findings.push(finding.unwrap_or_else(|| {
+            Finding::new(Code::YamlSyntax, place, format!("this is not valid YAML: {}", error.info()))
+        }));
     }
 
     fn refuse_tag(&mut self, span: &ParserSpan) {

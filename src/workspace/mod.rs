@@ -1,12 +1,18 @@
 //! A folder of files to a checked [`Program`], or to findings. The only room below the store that reads files
-//! (`load`); all else here is pure.
+//! (`folder`); all else here is pure.
 
+mod channel_settings;
 pub mod config;
+mod folder;
 pub mod load;
 pub mod program;
 pub mod scenario;
+mod scenario_reader;
+pub mod settings;
+pub mod shape;
+mod variables;
 
 pub use config::{ChannelConfig, Config, SourceConfig};
-pub use load::Loaded;
+pub use load::{Loaded, compile, load, recompile};
 pub use program::{Program, Template};
 pub use scenario::Scenario;

@@ -34,3 +34,15 @@ impl Program {
         self.journeys.iter().find(|journey| journey.name == name)
     }
 }
+
+impl Template {
+    /// The text of the HTML's `<title>`: a subject where a step has none. It is a template itself.
+    #[must_use]
+    pub fn title(&self) -> Option<String> {
+        let html = self.html.as_deref()?;
+        let start = html.find("<title>")? + "<title>".len();
+        let length = html[start..].find("</title>")?;
+        let title = html[start..start + length].trim();
+        (!title.is_empty()).then(|| title.to_owned())
+    }
+}

@@ -1,0 +1,104 @@
+//! Checks of template texts: bodies of messages, subjects, and the texts of a webhook's body.
+
+use std::collections::BTreeSet;
+
+use minijinja::Environment;
+
+use crate::finding::{Code, Finding, Locate, Span, did_you_mean};
+use crate::lang::Rules;
+
+/// What templates may use beside traits and computes: who, the event that a run began on, and the way out.
+pub const VARIABLES: [&str; 3] = ["user_id", "entry", "unsubscribe_url"];
+
+/// What the template language itself brings along.
+const BUILT_IN: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
+
+/// The names that a template may use: traits (the first part of a dotted one), computes and [`VARIABLES`].
+#[must_use]
+pub fn known_variables(rules: &Rules) -> BTreeSet<String> {
+    let traits = rules.traits.iter().map(|declared| declared.name.split('.').next().unwrap_or_default().to_owned());
+    let computes = rules.computes.iter().map(|compute| compute.name.clone());
+    traits.chain(computes).chain(VARIABLES.map(str::to_owned)).collect()
+}
+
+/// Reads a template and reports what cannot be read (`TW402`) or would be empty for everyone (`TW403`).
+pub fn check(text: &str, locate: &dyn Locate, known: &BTreeSet<String>, findings: &mut Vec<Finding>) {
+    let environment = Environment::new();
+    let template = match environment.template_from_str(text) {
+        Ok(template) => template,
+        Err(error) => {
+            findings.push(syntax(text, locate, &error));
+            return;
+        }
+    };
+    let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    for name in used {
+        if known.contains(&name) || BUILT_IN.contains(&name.as_str()) {
+            continue;
+        }
+        let place = locate.place(first_use(text, &name));
+        let message = format!("no trait and no compute is called `{name}`, so this would stay empty");
+        let finding = Finding::new(Code::UnknownVariable, place, message);
+        findings.push(match did_you_mean(&name, known.iter().map(String::as_str)) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(place, near),
+            None => finding.help("declare it as a trait or compute in `rules/`, or leave it out"),
+        });
+    }
+}
+
+fn syntax(text: &str, locate: &dyn Locate, error: &minijinja::Error) -> Finding {
+    let span = match error.range() {
+        Some(range) if text.get(range.clone()).is_some() => Span::new(range.start, range.end),
+        _ => {
+            let line = error.line().unwrap_or(1).saturating_sub(1);
+            let start = text.split_inclusive('\n').take(line).map(str::len).sum::<usize>().min(text.len());
+            Span::new(start, start)
+        }
+    };
+    let detail = error.detail().unwrap_or("the template breaks off");
+    Finding::new(Code::TemplateSyntax, locate.place(span), format!("this template cannot be read: {detail}"))
+}
+
+/// The first place inside `{{ … }}` or `{% … %}` where the name stands as a word.
+fn first_use(text: &str, name: &str) -> Span {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    let candidates = text.match_indices(name).filter(|(at, _)| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + name.len()..].chars().next();
+        let starts = !before.is_some_and(|character| is_word(character) || character == '.');
+        in_statement(&text[..*at]) && starts && !after.is_some_and(is_word)
+    });
+    candidates.map(|(at, _)| Span::new(at, at + name.len())).next().unwrap_or_default()
+}
+
+/// Whether the text ends inside an open `{{` or `{%`.
+fn in_statement(before: &str) -> bool {
+    let opened = before.rfind("{{").max(before.rfind("{%"));
+    let closed = before.rfind("}}").max(before.rfind("%}"));
+    opened > closed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{SourceId, WholeFile};
+
+    fn found(text: &str) -> Vec<(Code, Span)> {
+        let known = ["email", "first_name", "user_id"].map(str::to_owned).into_iter().collect();
+        let mut findings = Vec::new();
+        check(text, &WholeFile(SourceId(0)), &known, &mut findings);
+        findings.into_iter().map(|finding| (finding.code, finding.place.span)).collect()
+    }
+
+    #[test]
+    fn unknown_variables_are_found_where_they_are_used() {
+        assert_eq!(found("name {{ first_name | default('x') }} {% for i in range(3) %}{{ i }}{% endfor %}"), []);
+        assert_eq!(found("a nam of {{ nam }}"), [(Code::UnknownVariable, Span::new(12, 15))]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_found() {
+        assert_eq!(found("one\n{{ first_name").first().map(|found| found.0), Some(Code::TemplateSyntax));
+        assert_eq!(found("{% if x %}").first().map(|found| found.0), Some(Code::TemplateSyntax));
+    }
+}
