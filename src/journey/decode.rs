@@ -13,9 +13,9 @@ use chrono_tz::Tz;
 use crate::finding::{Code, Finding, did_you_mean};
 
 use super::graph::{Goal, Journey};
-use super::pending::Compiler;
 use super::reader::{self, Fields};
 use super::yaml::Node;
+use crate::lang::compile::Compiler;
 use context::Context;
 
 /// What journeys may name beside the rules.

@@ -3,7 +3,6 @@
 pub mod broken_rule;
 pub mod decode;
 pub mod graph;
-pub mod pending;
 pub mod reader;
 pub mod scalar;
 pub mod schedule;

@@ -4,8 +4,8 @@
 use crate::finding::{Code, Finding, Place, did_you_mean};
 use crate::model::{Span, Value};
 
-use super::pending::parse_span;
 use super::yaml::{Node, NodeKind, Scalar};
+use crate::lang::duration::parse_span;
 
 /// The keys of one map while it is read.
 #[derive(Debug)]

@@ -219,7 +219,9 @@ impl Store {
             .filter(outbox::Column::Status.eq(OutboxStatus::Taken.as_str()))
             .all(&self.write)
             .await?;
-        rows.iter().map(|row| Ok(Claimed { effect: read_effect(row)?, attempts: row.attempts.unsigned_abs() })).collect()
+        rows.iter()
+            .map(|row| Ok(Claimed { effect: read_effect(row)?, attempts: row.attempts.unsigned_abs() }))
+            .collect()
     }
 
     /// Number of effects that still wait or are being performed.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use crate::finding::{Code, Finding, LineColumn, Place, Sources, Span, WholeFile};
 use crate::journey::decode::{self, Known};
-use crate::journey::pending::{Compiler, RuleFile, Settings as RuleSettings};
 use crate::journey::{Journey, template, yaml};
+use crate::lang::compile::{Compiler, RuleFile, Settings as RuleSettings};
 use crate::model::id::hash_parts;
 
 use super::config::Config;

@@ -4,9 +4,9 @@ mod expectation;
 mod happening;
 
 use crate::finding::{Code, Finding, Place};
-use crate::journey::pending::parse_span;
 use crate::journey::reader::{self, Fields, wrong_shape};
 use crate::journey::yaml::{Node, NodeKind};
+use crate::lang::duration::parse_span;
 use crate::model::value::ValueMap;
 use crate::model::{Event, EventKind, Span, Timestamp, platform_event};
 

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use crate::finding::{Code, Finding, Place};
 use crate::journey::broken_rule;
-use crate::journey::pending::Compiler;
 use crate::journey::reader::{self, unknown};
 use crate::journey::scalar::ScalarPlaces;
 use crate::journey::template;
 use crate::journey::yaml::{Node, Scalar};
+use crate::lang::compile::Compiler;
 use crate::lang::rules::{Condition, Rules, SegmentIndex, TraitIndex};
 use crate::model::platform_event;
 

@@ -118,7 +118,7 @@ fn re_entry(node: &Node, context: &mut Context<'_, '_>) -> Option<ReEntry> {
         "always" => return Some(ReEntry::Always),
         _ => {}
     }
-    let span = scalar.text.strip_prefix("after ").and_then(|rest| super::super::pending::parse_span(rest.trim()));
+    let span = scalar.text.strip_prefix("after ").and_then(|rest| crate::lang::duration::parse_span(rest.trim()));
     if span.is_none_or(|span| span <= Span(0)) {
         let message = format!("`re_entry` is `never`, `always` or `after 7 days`; this is `{}`", scalar.text);
         context.findings.push(Finding::new(Code::WrongShape, scalar.place, message));
