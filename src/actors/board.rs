@@ -1,0 +1,115 @@
+//! What actors on different threads know of each other without asking: a few numbers and the programs in use.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::model::limit::SHARDS;
+use crate::model::{ShardId, Timestamp};
+use crate::workspace::Program;
+
+use super::Clock;
+
+/// Entries that may be journaled and not yet applied before sources are asked to come back later. What the platform
+/// itself reports (outcomes, relays, schedules) is always taken: its amount is bounded by what was decided before.
+pub(super) const WAITING_LIMIT: usize = 50_000;
+
+/// Shared by all actors of one platform.
+#[derive(Debug)]
+pub(super) struct Board {
+    pub(super) clock: Clock,
+    waiting: AtomicUsize,
+    shards: Vec<Gauge>,
+    is_stopping: AtomicBool,
+    trouble: RwLock<Option<String>>,
+    programs: RwLock<BTreeMap<String, Arc<Program>>>,
+}
+
+#[derive(Debug)]
+struct Gauge {
+    /// The first wake of the shard's profiles; `Timestamp::MAX` without one.
+    earliest_wake: AtomicI64,
+    /// A tick is on its way: another would tell the shard nothing that it will not hear.
+    is_ticked: AtomicBool,
+}
+
+impl Board {
+    pub(super) fn new(clock: Clock) -> Self {
+        let gauge = || Gauge { earliest_wake: AtomicI64::new(Timestamp::MAX.0), is_ticked: AtomicBool::new(false) };
+        Self {
+            clock,
+            waiting: AtomicUsize::new(0),
+            shards: (0..SHARDS).map(|_| gauge()).collect(),
+            is_stopping: AtomicBool::new(false),
+            trouble: RwLock::new(None),
+            programs: RwLock::new(BTreeMap::new()),
+        }
+    }
+
+    /// Entries and ticks that are on their way through the shards.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn sent_to_shard(&self, count: usize) {
+        self.waiting.fetch_add(count, Ordering::SeqCst);
+    }
+
+    pub(super) fn done_by_shard(&self, count: usize) {
+        self.waiting.fetch_sub(count, Ordering::SeqCst);
+    }
+
+    /// Whether sources have to wait.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting() >= WAITING_LIMIT
+    }
+
+    pub(super) fn set_earliest_wake(&self, shard: ShardId, at: Option<Timestamp>) {
+        let at = at.unwrap_or(Timestamp::MAX);
+        self.gauge(shard).earliest_wake.store(at.0, Ordering::SeqCst);
+    }
+
+    /// Whether a profile of the shard has a wake at or before `up_to`.
+    pub(super) fn is_due(&self, shard: ShardId, up_to: Timestamp) -> bool {
+        self.gauge(shard).earliest_wake.load(Ordering::SeqCst) <= up_to.0
+    }
+
+    /// Marks that a tick is under way; false if one was already.
+    pub(super) fn begin_tick(&self, shard: ShardId) -> bool {
+        !self.gauge(shard).is_ticked.swap(true, Ordering::SeqCst)
+    }
+
+    pub(super) fn end_tick(&self, shard: ShardId) {
+        self.gauge(shard).is_ticked.store(false, Ordering::SeqCst);
+    }
+
+    fn gauge(&self, shard: ShardId) -> &Gauge {
+        &self.shards[usize::from(shard.0)]
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    /// Why events cannot be stored, if so.
+    pub(super) fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_trouble(&self, reason: Option<String>) {
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = reason;
+    }
+
+    pub(super) fn add_program(&self, program: Arc<Program>) {
+        let mut programs = self.programs.write().unwrap_or_else(PoisonError::into_inner);
+        programs.insert(program.version.clone(), program);
+    }
+
+    pub(super) fn program(&self, version: &str) -> Option<Arc<Program>> {
+        self.programs.read().unwrap_or_else(PoisonError::into_inner).get(version).cloned()
+    }
+}

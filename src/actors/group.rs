@@ -1,0 +1,153 @@
+//! One group commit in the making: many requests become entries with offsets, and everything that stands or falls with
+//! them.
+
+use crate::engine::consent_of_event;
+use crate::engine::transition::Relay;
+use crate::model::{
+    ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
+};
+use crate::store::journal::{Append, Deny, JournalHead, Quarantined};
+use crate::store::outbox::OutboxUpdate;
+use crate::store::{Store, StoreError};
+
+use super::identity::Resolver;
+
+/// What the sequencer is asked to make durable.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// Events of a source, to be given to profiles.
+    Source { events: Vec<Event>, quarantined: Vec<Quarantined> },
+    /// Events of the platform for known profiles, and what they say about effects.
+    Platform { events: Vec<(ProfileId, Event)>, outbox: Vec<OutboxUpdate> },
+    Relays(Vec<Relay>),
+    ScheduleFired { journey: String, at: Timestamp },
+    Deploy { version: String },
+}
+
+impl Request {
+    /// About how many entries it makes.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Source { events, quarantined } => events.len() + quarantined.len(),
+            Self::Platform { events, outbox } => events.len().max(outbox.len()),
+            Self::Relays(relays) => relays.len(),
+            Self::ScheduleFired { .. } | Self::Deploy { .. } => 1,
+        }
+    }
+}
+
+/// A group, and the offset of the last entry of each of its requests.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) append: Append,
+    pub(super) ends: Vec<Offset>,
+}
+
+/// Turns requests into a group that continues the journal at `head`.
+pub(super) async fn build(
+    store: &Store,
+    resolver: &mut Resolver,
+    head: JournalHead,
+    received_at: Timestamp,
+    requests: Vec<Request>,
+) -> Result<Group, StoreError> {
+    let events: Vec<&Event> = requests
+        .iter()
+        .flat_map(|request| match request {
+            Request::Source { events, .. } => events.as_slice(),
+            _ => &[],
+        })
+        .collect();
+    resolver.prepare(store, &events).await?;
+    let mut maker = Maker { append: Append::default(), last: head.offset, received_at };
+    let mut ends = Vec::with_capacity(requests.len());
+    for request in requests {
+        match request {
+            Request::Source { events, quarantined } => {
+                maker.append.quarantined.extend(quarantined);
+                for event in events {
+                    maker.source_event(resolver, event);
+                }
+            }
+            Request::Platform { events, outbox } => {
+                maker.append.outbox.extend(outbox);
+                for (profile, event) in events {
+                    let profile = addressee(store, resolver, profile, &event).await?;
+                    maker.event(profile, event);
+                }
+            }
+            Request::Relays(relays) => {
+                for relay in relays {
+                    maker.push(Target::Profile(resolver.surviving(relay.to)), relay.body);
+                    maker.append.relayed.push(relay.id);
+                }
+            }
+            Request::ScheduleFired { journey, at } => {
+                maker.append.schedules_fired.push((journey.clone(), at));
+                maker.push(Target::Everyone, EntryBody::ScheduleFired { journey, at });
+            }
+            Request::Deploy { version } => maker.push(Target::Everyone, EntryBody::Deploy(Deploy { version })),
+        }
+        ends.push(maker.last);
+    }
+    Ok(Group { append: maker.append, ends })
+}
+
+/// Whom a platform event concerns by now. What a person says about consent must reach the profile that is asked when
+/// something is sent; all else would be forwarded by the merged profile anyway.
+async fn addressee(
+    store: &Store,
+    resolver: &Resolver,
+    profile: ProfileId,
+    event: &Event,
+) -> Result<ProfileId, StoreError> {
+    let profile = resolver.surviving(profile);
+    if consent_of_event(&event.name, &event.properties).is_none() {
+        return Ok(profile);
+    }
+    Ok(resolver.surviving(store.surviving_profile(profile).await?))
+}
+
+struct Maker {
+    append: Append,
+    last: Offset,
+    received_at: Timestamp,
+}
+
+impl Maker {
+    fn push(&mut self, target: Target, body: EntryBody) {
+        self.last = Offset(self.last.0 + 1);
+        self.append.entries.push(Entry { offset: self.last, received_at: self.received_at, target, body });
+    }
+
+    fn source_event(&mut self, resolver: &mut Resolver, event: Event) {
+        let Some(found) = resolver.resolve(&event) else {
+            self.quarantine(&event);
+            return;
+        };
+        self.append.identities.extend(found.changes);
+        if let Some(loser) = found.merged {
+            self.push(Target::Profile(loser), EntryBody::MergeAway { winner: found.profile });
+        }
+        self.event(found.profile, event);
+    }
+
+    fn event(&mut self, profile: ProfileId, mut event: Event) {
+        event.timestamp = event.timestamp.min(self.received_at);
+        if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
+            let denied = state == ConsentState::Withdrawn;
+            self.append.denies.push(Deny { profile, key, denied, at: event.timestamp });
+        }
+        self.push(Target::Profile(profile), EntryBody::Event(event));
+    }
+
+    fn quarantine(&mut self, event: &Event) {
+        self.append.quarantined.push(Quarantined {
+            source: event.source.clone(),
+            received_at: self.received_at,
+            code: "invalid".to_owned(),
+            reason: "the event names nobody: it has neither `userId` nor `anonymousId`".to_owned(),
+            payload: serde_json::to_string(event).unwrap_or_default(),
+        });
+    }
+}

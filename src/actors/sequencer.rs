@@ -1,0 +1,347 @@
+//! The one writer of the journal: gathers requests, makes them durable together, answers, and hands the entries on in
+//! order. It also keeps the journal's time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::model::{Entry, ShardId, Target, Timestamp};
+use crate::store::journal::JournalHead;
+use crate::store::{Store, StoreError};
+
+use super::board::Board;
+use super::group::{self, Group, Request};
+use super::identity::Resolver;
+use super::platform::{Accepted, Refused};
+use super::shard::{Feed, Item, Shard};
+
+/// Entries of one group at most, so that a commit stays short.
+const GROUP_ENTRIES: usize = 8_192;
+/// How often time is told when nothing comes.
+const IDLE: Duration = Duration::from_millis(100);
+/// How often idle shards are told how far the journal has come, so that a restart has little to read again.
+const CHECKPOINT: Duration = Duration::from_secs(10);
+const FIRST_PROBE: Duration = Duration::from_millis(100);
+const LONGEST_PROBE: Duration = Duration::from_secs(5);
+const MAILBOX: usize = 4_096;
+
+/// Asks for durability. Answered after the commit.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Accepted, Refused>")]
+pub(super) struct Take(pub(super) Request);
+
+/// Entries that are in the journal already: hand them on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Replay(pub(super) Vec<Entry>);
+
+/// Start-up is over: tell the time from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Open;
+
+/// Tell the time now. Answered when all requests before it are durable and the ticks are on their way.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Pulse;
+
+/// Tell every shard how far the journal has come.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Checkpoint;
+
+type Reply = oneshot::Sender<Result<Accepted, Refused>>;
+
+/// A shard as the sequencer sees it. What its mailbox cannot take waits here, in order; the bound on waiting entries
+/// ([`super::board::WAITING_LIMIT`]) holds for both together.
+struct Link {
+    address: Addr<Shard>,
+    backlog: VecDeque<Item>,
+}
+
+pub(super) struct Sequencer {
+    store: Store,
+    board: Arc<Board>,
+    shards: Vec<Link>,
+    head: JournalHead,
+    /// All later entries are received after this instant.
+    watermark: Timestamp,
+    resolver: Resolver,
+    waiting: VecDeque<(Request, Reply)>,
+    pulses: Vec<oneshot::Sender<()>>,
+    is_committing: bool,
+    is_open: bool,
+    /// After a failed append: nothing is taken until it is known where the journal ends.
+    probe: Option<Duration>,
+}
+
+impl Sequencer {
+    pub(super) fn new(store: Store, board: Arc<Board>, shards: Vec<Addr<Shard>>, head: JournalHead) -> Self {
+        let shards = shards.into_iter().map(|address| Link { address, backlog: VecDeque::new() }).collect();
+        Self {
+            store,
+            board,
+            shards,
+            head,
+            watermark: Timestamp::MIN,
+            resolver: Resolver::default(),
+            waiting: VecDeque::new(),
+            pulses: Vec::new(),
+            is_committing: false,
+            is_open: false,
+            probe: None,
+        }
+    }
+
+    /// Starts the next commit, if there is something to commit and nothing in the way.
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        if self.is_committing || self.probe.is_some() {
+            return;
+        }
+        let (requests, replies) = self.gather();
+        if requests.is_empty() {
+            self.answer_pulses();
+            return;
+        }
+        self.is_committing = true;
+        let received_at =
+            self.board.clock.now().max(self.head.received_at).max(Timestamp(self.watermark.0.saturating_add(1)));
+        let (store, head) = (self.store.clone(), self.head);
+        let mut resolver = std::mem::take(&mut self.resolver);
+        let commit = async move {
+            let group = match group::build(&store, &mut resolver, head, received_at, requests).await {
+                Ok(group) => store.append(&group.append).await.map(|()| group),
+                Err(error) => Err(error),
+            };
+            (group, resolver)
+        };
+        ctx.spawn(commit.into_actor(self).map(move |(group, resolver), actor, ctx| {
+            actor.is_committing = false;
+            match group {
+                Ok(group) => actor.committed(group, resolver, received_at, replies),
+                Err(error) => actor.failed(&error, replies, ctx),
+            }
+            actor.begin(ctx);
+        }));
+    }
+
+    fn gather(&mut self) -> (Vec<Request>, Vec<Reply>) {
+        let (mut requests, mut replies, mut weight) = (Vec::new(), Vec::new(), 0);
+        while let Some((request, _)) = self.waiting.front() {
+            if !requests.is_empty() && weight + request.weight() > GROUP_ENTRIES {
+                break;
+            }
+            if let Some((request, reply)) = self.waiting.pop_front() {
+                weight += request.weight();
+                requests.push(request);
+                replies.push(reply);
+            }
+        }
+        (requests, replies)
+    }
+
+    fn committed(&mut self, group: Group, resolver: Resolver, received_at: Timestamp, replies: Vec<Reply>) {
+        self.resolver = resolver;
+        if let Some(last) = group.append.entries.last() {
+            self.head = JournalHead { offset: last.offset, received_at };
+        }
+        for (reply, offset) in replies.into_iter().zip(group.ends) {
+            // Whoever asked may have hung up; the events are durable all the same.
+            let _ = reply.send(Ok(Accepted { offset, received_at }));
+        }
+        self.deal(group.append.entries);
+        if self.is_open {
+            self.tell_time(Timestamp(received_at.0 - 1));
+        }
+    }
+
+    fn failed(&mut self, error: &StoreError, replies: Vec<Reply>, ctx: &mut Context<Self>) {
+        tracing::error!(%error, "a commit to the journal failed; taking nothing until the store answers again");
+        self.resolver = Resolver::default();
+        self.board.set_trouble(Some(error.to_string()));
+        let rest = self.waiting.drain(..).map(|(_, reply)| reply);
+        for reply in replies.into_iter().chain(rest) {
+            let _ = reply.send(Err(Refused::Unavailable { reason: error.to_string() }));
+        }
+        self.pulses.clear();
+        self.probe = Some(FIRST_PROBE);
+        self.probe_later(ctx);
+    }
+
+    /// Looks where the journal ends: a commit whose answer was lost may have taken place. Only then is it safe to go on.
+    fn probe_later(&mut self, ctx: &mut Context<Self>) {
+        let Some(delay) = self.probe else { return };
+        let (store, head) = (self.store.clone(), self.head);
+        let look = async move {
+            tokio::time::sleep(delay).await;
+            let found = store.journal_head().await?;
+            let mut missed = Vec::new();
+            let mut after = head.offset;
+            while after < found.offset {
+                let entries = store.read_journal(after, GROUP_ENTRIES).await?;
+                let Some(last) = entries.last() else { break };
+                after = last.offset;
+                missed.extend(entries);
+            }
+            Ok::<_, StoreError>((found, missed))
+        };
+        ctx.spawn(look.into_actor(self).map(move |found, actor, ctx| match found {
+            Ok((head, missed)) => {
+                tracing::info!(missed = missed.len(), "the store answers again");
+                actor.head = head;
+                actor.deal(missed);
+                actor.probe = None;
+                actor.board.set_trouble(None);
+                actor.begin(ctx);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the store still does not answer");
+                actor.probe = Some((delay * 2).min(LONGEST_PROBE));
+                actor.probe_later(ctx);
+            }
+        }));
+    }
+
+    /// Hands entries to the shards that they concern, in order.
+    fn deal(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            let entry = Arc::new(entry);
+            match entry.target {
+                Target::Profile(profile) => {
+                    self.shards[usize::from(profile.shard().0)].backlog.push_back(Item::Entry(entry));
+                    self.board.sent_to_shard(1);
+                }
+                Target::Everyone => {
+                    self.board.sent_to_shard(self.shards.len());
+                    for link in &mut self.shards {
+                        link.backlog.push_back(Item::Entry(entry.clone()));
+                    }
+                }
+            }
+        }
+        self.flush();
+    }
+
+    /// Publishes that all later entries are received after `up_to`, to the shards to which that makes a difference.
+    fn tell_time(&mut self, up_to: Timestamp) {
+        self.watermark = self.watermark.max(up_to);
+        let (up_to, head) = (self.watermark, self.head.offset);
+        for (shard, link) in (0_u16..).map(ShardId).zip(&mut self.shards) {
+            if self.board.is_due(shard, up_to) && self.board.begin_tick(shard) {
+                self.board.sent_to_shard(1);
+                link.backlog.push_back(Item::Tick { up_to, head });
+            }
+        }
+        self.flush();
+    }
+
+    /// Sends what waits. `try_send` respects the mailbox's capacity; what it refuses stays here for the next time.
+    fn flush(&mut self) {
+        for link in self.shards.iter_mut().filter(|link| !link.backlog.is_empty()) {
+            let items: Vec<Item> = link.backlog.drain(..).collect();
+            match link.address.try_send(Feed(items)) {
+                Ok(()) => {}
+                Err(SendError::Full(Feed(items))) => link.backlog.extend(items),
+                Err(SendError::Closed(_)) => {
+                    tracing::error!("a shard has ended; restart the server to recover from the journal");
+                    self.board.set_trouble(Some("a part of the server has ended; restart it".to_owned()));
+                }
+            }
+        }
+    }
+
+    fn idle(&mut self) {
+        self.flush();
+        if self.is_open && !self.is_committing && self.waiting.is_empty() && self.probe.is_none() {
+            self.tell_time(self.board.clock.now());
+        }
+    }
+
+    fn answer_pulses(&mut self) {
+        if !self.pulses.is_empty() {
+            self.idle();
+        }
+        for pulse in self.pulses.drain(..) {
+            let _ = pulse.send(());
+        }
+    }
+}
+
+impl Actor for Sequencer {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(IDLE, |actor, _| actor.idle());
+        ctx.run_interval(CHECKPOINT, |actor, ctx| {
+            actor.handle(Checkpoint, ctx);
+        });
+    }
+}
+
+impl Handler<Take> for Sequencer {
+    type Result = ResponseFuture<Result<Accepted, Refused>>;
+
+    fn handle(&mut self, Take(request): Take, ctx: &mut Self::Context) -> Self::Result {
+        if self.probe.is_some() {
+            let reason = self.board.trouble().unwrap_or_else(|| "the store does not answer".to_owned());
+            return Box::pin(async move { Err(Refused::Unavailable { reason }) });
+        }
+        let (reply, answer) = oneshot::channel();
+        self.waiting.push_back((request, reply));
+        self.begin(ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(Refused::Stopping)) })
+    }
+}
+
+impl Handler<Replay> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, Replay(entries): Replay, _: &mut Self::Context) {
+        self.deal(entries);
+    }
+}
+
+impl Handler<Open> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, _: Open, _: &mut Self::Context) {
+        self.is_open = true;
+        self.idle();
+    }
+}
+
+impl Handler<Pulse> for Sequencer {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Pulse, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        if self.probe.is_none() {
+            self.pulses.push(reply);
+            self.begin(ctx);
+        }
+        Box::pin(async move {
+            let _ = answer.await;
+        })
+    }
+}
+
+impl Handler<Checkpoint> for Sequencer {
+    type Result = ();
+
+    fn handle(&mut self, _: Checkpoint, _: &mut Self::Context) {
+        // Before that, the shards have not been handed all that the journal holds.
+        if !self.is_open {
+            return;
+        }
+        let head = self.head.offset;
+        self.board.sent_to_shard(self.shards.len());
+        for link in &mut self.shards {
+            link.backlog.push_back(Item::Checkpoint { head });
+        }
+        self.flush();
+    }
+}

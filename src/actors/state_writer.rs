@@ -1,0 +1,124 @@
+//! The one writer of state: gathers what the shards hand it while a commit runs, and makes all of it durable in the next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::store::Store;
+use crate::store::state::ShardCommit;
+
+use super::channel::ChannelActor;
+use super::relay::{Look, RelayActor};
+
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// Each shard has one commit under way at most.
+const MAILBOX: usize = 2 * crate::model::limit::SHARDS as usize;
+
+/// Asks to make a shard's batch durable. Answered after the commit, however long the store needs.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Save(pub(super) ShardCommit);
+
+/// Whom to wake after a commit. Sent once, when start-up is over; what was committed before they find by themselves.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Wake {
+    pub(super) channels: BTreeMap<String, Addr<ChannelActor>>,
+    pub(super) relay: Addr<RelayActor>,
+}
+
+pub(super) struct StateWriter {
+    store: Store,
+    waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
+    is_committing: bool,
+    wake: Option<Wake>,
+}
+
+impl StateWriter {
+    pub(super) fn new(store: Store) -> Self {
+        Self { store, waiting: Vec::new(), is_committing: false, wake: None }
+    }
+
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        if self.is_committing || self.waiting.is_empty() {
+            return;
+        }
+        self.is_committing = true;
+        let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        let store = self.store.clone();
+        let commit = async move {
+            commit_at_last(&store, &commits).await;
+            commits
+        };
+        ctx.spawn(commit.into_actor(self).map(move |commits, actor, ctx| {
+            actor.is_committing = false;
+            for reply in replies {
+                let _ = reply.send(());
+            }
+            actor.wake(&commits);
+            actor.begin(ctx);
+        }));
+    }
+
+    fn wake(&self, commits: &[ShardCommit]) {
+        let Some(wake) = &self.wake else { return };
+        let effects = commits.iter().flat_map(|commit| &commit.effects);
+        let destinations: BTreeSet<&str> = effects.map(|effect| effect.destination.as_str()).collect();
+        for destination in destinations {
+            match wake.channels.get(destination) {
+                // A full mailbox holds a wake-up already, and the channel looks by itself now and then.
+                Some(channel) => drop(channel.try_send(super::channel::Look)),
+                None => tracing::warn!(destination, "effects wait for a channel that tidewater.yaml does not name"),
+            }
+        }
+        if commits.iter().any(|commit| !commit.relays.is_empty()) {
+            drop(wake.relay.try_send(Look));
+        }
+    }
+}
+
+/// Commits, and again after a failure until it succeeds: what the shards hold in memory is right, so there is nothing
+/// else to do. The journal stops growing meanwhile, because entries that wait are bounded.
+async fn commit_at_last(store: &Store, commits: &[ShardCommit]) {
+    let mut delay = FIRST_RETRY;
+    while let Err(error) = store.commit(commits).await {
+        tracing::error!(%error, "state could not be saved; trying again");
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(LONGEST_RETRY);
+    }
+}
+
+impl Actor for StateWriter {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+    }
+}
+
+impl Handler<Save> for StateWriter {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, Save(commit): Save, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.waiting.push((commit, reply));
+        self.begin(ctx);
+        Box::pin(async move {
+            // The writer outlives the shards: no answer means that the whole process goes down, and nothing may follow.
+            if answer.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+}
+
+impl Handler<Wake> for StateWriter {
+    type Result = ();
+
+    fn handle(&mut self, wake: Wake, _: &mut Self::Context) {
+        self.wake = Some(wake);
+    }
+}
