@@ -13,7 +13,7 @@ use crate::store::{Store, StoreError};
 use super::identity::Resolver;
 
 /// What the sequencer is asked to make durable.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum Request {
     /// Events of a source, to be given to profiles.
     Source { events: Vec<Event>, quarantined: Vec<Quarantined> },

@@ -1,0 +1,196 @@
+//! What became of an effect, as an event of the platform and a change of the outbox: both go into one append. Pure.
+
+use crate::engine::{Effect, EffectBody};
+use crate::lang::rules::MessageClass;
+use crate::model::event::PLATFORM_SOURCE;
+use crate::model::platform_event::{
+    AUDIENCE_FAILED, AUDIENCE_SUPPRESSED, AUDIENCE_SYNCED, EMAIL_FAILED, EMAIL_SENT, EMAIL_SUPPRESSED, EMAIL_UNKNOWN,
+    WEBHOOK_FAILED, WEBHOOK_SENT, WEBHOOK_UNKNOWN,
+};
+use crate::model::value::ValueMap;
+use crate::model::{Event, EventKind, Span, Timestamp, Value};
+use crate::store::outbox::{OutboxStatus, OutboxUpdate};
+
+use super::carrier::Outcome;
+use super::group::Request;
+
+/// A message that may be repeated (same `Message-ID`) is tried again this long after the far side fell silent.
+const SILENCE: Span = Span::MINUTE;
+/// Tries after which a silent far side is given up.
+const SILENT_TRIES: u32 = 5;
+
+/// What to make durable after a try. A try that is to be repeated changes the outbox only.
+pub(super) fn of_try(effect: &Effect, outcome: Outcome, attempts: u32, now: Timestamp) -> Request {
+    let update = |status, not_before, detail| OutboxUpdate { effect: effect.id, status, not_before, detail, at: now };
+    match outcome {
+        Outcome::Sent { detail } => told(effect, update(OutboxStatus::Sent, None, detail), None),
+        Outcome::Failed { reason } => {
+            told(effect, update(OutboxStatus::Failed, None, Some(reason.clone())), Some(reason))
+        }
+        Outcome::RetryAt { after, reason } => {
+            silent(update(OutboxStatus::Ready, Some(now + after), Some(reason)))
+        }
+        Outcome::Unknown { reason } if may_repeat(effect) && attempts < SILENT_TRIES => {
+            silent(update(OutboxStatus::Ready, Some(now + SILENCE), Some(reason)))
+        }
+        Outcome::Unknown { reason } => {
+            told(effect, update(OutboxStatus::Unknown, None, Some(reason.clone())), Some(reason))
+        }
+    }
+}
+
+/// Consent was withdrawn after the decision.
+pub(super) fn suppressed(effect: &Effect, now: Timestamp) -> Request {
+    at_the_door(effect, OutboxStatus::Suppressed, "consent_withdrawn", now)
+}
+
+/// It could not leave in time.
+pub(super) fn expired(effect: &Effect, now: Timestamp) -> Request {
+    at_the_door(effect, OutboxStatus::Expired, "expired", now)
+}
+
+/// The process died while this was under way. Where the far side recognises a repeat it is tried again.
+pub(super) fn of_interrupted(effect: &Effect, now: Timestamp) -> Request {
+    let reason = "the server stopped while it was being sent".to_owned();
+    let status = if may_repeat(effect) { OutboxStatus::Ready } else { OutboxStatus::Unknown };
+    let update = OutboxUpdate { effect: effect.id, status, not_before: None, detail: Some(reason.clone()), at: now };
+    match status {
+        OutboxStatus::Ready => silent(update),
+        _ => told(effect, update, Some(reason)),
+    }
+}
+
+/// Whether a second arrival does no harm: hooks and audiences know an effect by its id, and a transactional message is
+/// worth a possible double (same `Message-ID`).
+fn may_repeat(effect: &Effect) -> bool {
+    match effect.body {
+        EffectBody::Email { .. } => {
+            effect.consent.as_ref().is_none_or(|consent| consent.class == MessageClass::Transactional)
+        }
+        EffectBody::Webhook { .. } | EffectBody::Audience { .. } => true,
+    }
+}
+
+fn at_the_door(effect: &Effect, status: OutboxStatus, reason: &str, now: Timestamp) -> Request {
+    let update =
+        OutboxUpdate { effect: effect.id, status, not_before: None, detail: Some(reason.to_owned()), at: now };
+    told(effect, update, Some(reason.to_owned()))
+}
+
+fn silent(update: OutboxUpdate) -> Request {
+    Request::Platform { events: Vec::new(), outbox: vec![update] }
+}
+
+fn told(effect: &Effect, update: OutboxUpdate, reason: Option<String>) -> Request {
+    let event = event(effect, update.status, reason, update.at);
+    Request::Platform { events: vec![(effect.profile, event)], outbox: vec![update] }
+}
+
+fn event(effect: &Effect, status: OutboxStatus, reason: Option<String>, now: Timestamp) -> Event {
+    let mut properties = ValueMap::new();
+    let mut say = |name: &str, value: String| properties.insert(name.to_owned(), Value::Text(value));
+    say("effect_id", effect.id.to_string());
+    say("channel", effect.body.kind().to_owned());
+    if let Some(origin) = &effect.origin {
+        say("journey", origin.journey.clone());
+        say("run_id", origin.run.to_string());
+        say("step", origin.step.clone());
+    }
+    if let Some(reason) = reason {
+        say("reason", reason);
+    }
+    if let EffectBody::Email { template, .. } = &effect.body {
+        say("template", template.clone());
+    }
+    Event {
+        // An outcome is told once, however often telling it was tried.
+        message_id: format!("{}:{}", effect.id, word(status)),
+        kind: EventKind::Platform,
+        name: name(&effect.body, status).to_owned(),
+        source: PLATFORM_SOURCE.to_owned(),
+        timestamp: now,
+        user_id: None,
+        anonymous_id: None,
+        previous_id: None,
+        group_id: None,
+        properties,
+        traits: ValueMap::new(),
+        context: ValueMap::new(),
+    }
+}
+
+fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
+    use OutboxStatus::{Expired, Sent, Suppressed, Unknown};
+    match (body, status) {
+        (EffectBody::Email { .. }, Sent) => EMAIL_SENT,
+        (EffectBody::Email { .. }, Suppressed | Expired) => EMAIL_SUPPRESSED,
+        (EffectBody::Email { .. }, Unknown) => EMAIL_UNKNOWN,
+        (EffectBody::Email { .. }, _) => EMAIL_FAILED,
+        (EffectBody::Webhook { .. }, Sent) => WEBHOOK_SENT,
+        (EffectBody::Webhook { .. }, Unknown) => WEBHOOK_UNKNOWN,
+        (EffectBody::Webhook { .. }, _) => WEBHOOK_FAILED,
+        (EffectBody::Audience { .. }, Sent) => AUDIENCE_SYNCED,
+        (EffectBody::Audience { .. }, Suppressed | Expired) => AUDIENCE_SUPPRESSED,
+        (EffectBody::Audience { .. }, _) => AUDIENCE_FAILED,
+    }
+}
+
+fn word(status: OutboxStatus) -> &'static str {
+    match status {
+        OutboxStatus::Ready => "ready",
+        OutboxStatus::Taken => "taken",
+        OutboxStatus::Sent => "sent",
+        OutboxStatus::Failed => "failed",
+        OutboxStatus::Unknown => "unknown",
+        OutboxStatus::Suppressed => "suppressed",
+        OutboxStatus::Expired => "expired",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::transition::EffectConsent;
+    use crate::model::{ConsentKey, EffectId, ProfileId};
+
+    fn mail(class: MessageClass) -> Effect {
+        let key = ConsentKey::Topic { topic: "newsletter".to_owned(), channel: "email".to_owned() };
+        Effect {
+            id: EffectId(7),
+            profile: ProfileId(1),
+            destination: "email".to_owned(),
+            origin: None,
+            consent: Some(EffectConsent { key, class }),
+            decided_at: Timestamp(0),
+            expires_at: None,
+            body: EffectBody::Email {
+                to: "ada@example.com".to_owned(),
+                template: "hello".to_owned(),
+                subject: "Hello".to_owned(),
+                variables: ValueMap::new(),
+            },
+        }
+    }
+
+    fn parts(request: Request) -> (Vec<String>, OutboxStatus) {
+        let Request::Platform { events, outbox } = request else { panic!("an outcome is a platform request") };
+        (events.into_iter().map(|(_, event)| event.name).collect(), outbox[0].status)
+    }
+
+    #[test]
+    fn an_interrupted_marketing_mail_is_not_sent_twice() {
+        let marketing = parts(of_interrupted(&mail(MessageClass::Marketing), Timestamp(9)));
+        assert_eq!(marketing, (vec![EMAIL_UNKNOWN.to_owned()], OutboxStatus::Unknown));
+        let transactional = parts(of_interrupted(&mail(MessageClass::Transactional), Timestamp(9)));
+        assert_eq!(transactional, (Vec::new(), OutboxStatus::Ready));
+    }
+
+    #[test]
+    fn a_try_that_is_repeated_tells_nothing() {
+        let again = Outcome::RetryAt { after: Span::SECOND, reason: "busy".to_owned() };
+        assert_eq!(parts(of_try(&mail(MessageClass::Marketing), again, 0, Timestamp(9))), (Vec::new(), OutboxStatus::Ready));
+        let sent = Outcome::Sent { detail: None };
+        let told = parts(of_try(&mail(MessageClass::Marketing), sent, 0, Timestamp(9)));
+        assert_eq!(told, (vec![EMAIL_SENT.to_owned()], OutboxStatus::Sent));
+    }
+}

@@ -1,0 +1,168 @@
+//! Journeys that begin by a schedule: appends an entry each time one comes up.
+//!
+//! What was fired is kept with the journal, in the same transaction. After a downtime the latest missed time is made up
+//! for once; a journey that is seen for the first time starts from now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use crate::journey::graph::{Enter, Schedule};
+use crate::model::Timestamp;
+use crate::store::Store;
+use crate::workspace::Program;
+
+use super::board::Board;
+use super::group::Request;
+use super::sequencer::{Sequencer, Take};
+
+/// How often the clock is looked at.
+const CLOCK: Duration = Duration::from_millis(200);
+/// Missed times that are passed over one by one at most, before the rest is let go.
+const MISSED: usize = 100_000;
+
+/// Look at the clock now. Answered when nothing is due; the number of schedules that were fired.
+#[derive(Debug, Message)]
+#[rtype(result = "usize")]
+pub(super) struct Settle;
+
+struct Plan {
+    schedule: Schedule,
+    next: Option<Timestamp>,
+}
+
+pub(super) struct SchedulesActor {
+    store: Store,
+    board: Arc<Board>,
+    sequencer: Addr<Sequencer>,
+    program: Arc<Program>,
+    /// By journey. Empty until it is known what was fired before.
+    plans: Option<BTreeMap<String, Plan>>,
+    is_busy: bool,
+    fired: usize,
+    settlers: Vec<oneshot::Sender<usize>>,
+}
+
+impl SchedulesActor {
+    pub(super) fn new(store: Store, board: Arc<Board>, sequencer: Addr<Sequencer>, program: Arc<Program>) -> Self {
+        Self { store, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Vec::new() }
+    }
+
+    fn look(&mut self, ctx: &mut Context<Self>) {
+        if self.is_busy {
+            return;
+        }
+        let Some(plans) = &self.plans else {
+            self.plan(ctx);
+            return;
+        };
+        let now = self.board.clock.now();
+        let due = plans.iter().find_map(|(journey, plan)| {
+            let at = latest_missed(&plan.schedule, plan.next.filter(|next| *next <= now)?, now);
+            Some((journey.clone(), at))
+        });
+        match due {
+            Some((journey, at)) if !self.board.is_stopping() => self.fire(journey, at, ctx),
+            _ => {
+                let fired = std::mem::take(&mut self.fired);
+                self.settlers.drain(..).for_each(|settler| drop(settler.send(fired)));
+            }
+        }
+    }
+
+    /// Asks the store what was fired, and works out what comes next.
+    fn plan(&mut self, ctx: &mut Context<Self>) {
+        self.is_busy = true;
+        let store = self.store.clone();
+        let ask = async move { store.schedules_fired().await };
+        ctx.spawn(ask.into_actor(self).map(|fired, actor, ctx| {
+            actor.is_busy = false;
+            match fired {
+                Ok(fired) => {
+                    let last: BTreeMap<String, Timestamp> = fired.into_iter().collect();
+                    actor.plans = Some(plans(&actor.program, &last, actor.board.clock.now()));
+                    actor.look(ctx);
+                }
+                // The clock's interval asks again.
+                Err(error) => tracing::warn!(%error, "the schedules' last times cannot be read; trying again"),
+            }
+        }));
+    }
+
+    fn fire(&mut self, journey: String, at: Timestamp, ctx: &mut Context<Self>) {
+        self.is_busy = true;
+        tracing::info!(journey, %at, "a schedule comes up");
+        let append = self.sequencer.send(Take(Request::ScheduleFired { journey: journey.clone(), at }));
+        ctx.spawn(append.into_actor(self).map(move |answer, actor, ctx| {
+            actor.is_busy = false;
+            if matches!(answer, Ok(Ok(_))) {
+                actor.fired += 1;
+                if let Some(plan) = actor.plans.as_mut().and_then(|plans| plans.get_mut(&journey)) {
+                    plan.next = plan.schedule.next_after(at);
+                }
+                actor.look(ctx);
+            } else {
+                // It may have become durable all the same: ask the store before trying again.
+                actor.plans = None;
+            }
+        }));
+    }
+}
+
+fn plans(program: &Program, last: &BTreeMap<String, Timestamp>, now: Timestamp) -> BTreeMap<String, Plan> {
+    let scheduled = program.journeys.iter().filter_map(|journey| match &journey.enter {
+        Enter::Schedule { schedule, .. } => Some((journey.name.clone(), schedule.clone())),
+        _ => None,
+    });
+    scheduled
+        .map(|(journey, schedule)| {
+            let next = schedule.next_after(last.get(&journey).copied().unwrap_or(now));
+            (journey, Plan { schedule, next })
+        })
+        .collect()
+}
+
+/// Of the times from `next` up to `now`, the last.
+fn latest_missed(schedule: &Schedule, next: Timestamp, now: Timestamp) -> Timestamp {
+    let times = std::iter::successors(Some(next), |at| schedule.next_after(*at).filter(|at| *at <= now));
+    times.take(MISSED).last().unwrap_or(next)
+}
+
+impl Actor for SchedulesActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look(ctx);
+        ctx.run_interval(CLOCK, |actor, ctx| actor.look(ctx));
+    }
+}
+
+impl Handler<Settle> for SchedulesActor {
+    type Result = ResponseFuture<usize>;
+
+    fn handle(&mut self, _: Settle, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.settlers.push(reply);
+        self.look(ctx);
+        Box::pin(async move { answer.await.unwrap_or(0) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap()
+    }
+
+    #[test]
+    fn after_a_downtime_only_the_latest_time_is_made_up_for() {
+        let schedule = Schedule::parse("0 9 * * *", chrono_tz::UTC).unwrap();
+        let missed = latest_missed(&schedule, at("2026-03-01T09:00:00Z"), at("2026-03-05T08:00:00Z"));
+        assert_eq!(missed, at("2026-03-04T09:00:00Z"));
+    }
+}
