@@ -52,11 +52,14 @@ impl Batch {
     pub(super) async fn run(mut self, saver: Saver) -> Done {
         let unreadable = self.load_missing().await;
         let tasks = std::mem::take(&mut self.tasks);
-        let works = tasks.iter().filter_map(|(profile, task)| {
-            let customer = self.customers.get(profile)?.clone();
-            let work = Work { program: self.program.clone(), task: task.clone(), is_careful: false };
-            Some(async move { (*profile, customer.send(work).await) })
-        });
+        let works: Vec<_> = tasks
+            .iter()
+            .filter_map(|(profile, task)| {
+                let customer = self.customers.get(profile)?.clone();
+                let work = Work { program: self.program.clone(), task: task.clone(), is_careful: false };
+                Some(async move { (*profile, customer.send(work).await) })
+            })
+            .collect();
         let mut discarded: Vec<ProfileId> = unreadable;
         for profile in &discarded {
             let reason = "the saved state of the profile cannot be read";

@@ -74,6 +74,11 @@ impl Board {
         self.gauge(shard).earliest_wake.load(Ordering::SeqCst) <= up_to.0
     }
 
+    /// Whether any profile has a wake at or before `up_to`.
+    pub(super) fn is_any_due(&self, up_to: Timestamp) -> bool {
+        self.shards.iter().any(|gauge| gauge.earliest_wake.load(Ordering::SeqCst) <= up_to.0)
+    }
+
     /// Marks that a tick is under way; false if one was already.
     pub(super) fn begin_tick(&self, shard: ShardId) -> bool {
         !self.gauge(shard).is_ticked.swap(true, Ordering::SeqCst)
@@ -104,9 +109,10 @@ impl Board {
         *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = reason;
     }
 
-    pub(super) fn add_program(&self, program: Arc<Program>) {
+    /// Makes a program known under the version that the journal names it by.
+    pub(super) fn add_program(&self, version: &str, program: Arc<Program>) {
         let mut programs = self.programs.write().unwrap_or_else(PoisonError::into_inner);
-        programs.insert(program.version.clone(), program);
+        programs.insert(version.to_owned(), program);
     }
 
     pub(super) fn program(&self, version: &str) -> Option<Arc<Program>> {

@@ -159,9 +159,10 @@ impl ChannelActor {
         let (sequencer, board, name) = (self.sequencer.clone(), self.board.clone(), self.name.clone());
         let perform = async move {
             let attempt = carrier.perform(effect.clone(), attempts, program);
-            let outcome = AssertUnwindSafe(attempt).catch_unwind().await.unwrap_or_else(|_| Outcome::Unknown {
-                reason: "the channel failed in the middle of it".to_owned(),
-            });
+            let outcome = AssertUnwindSafe(attempt)
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Outcome::Unknown { reason: "the channel failed in the middle of it".to_owned() });
             tracing::info!(effect = %effect.id, channel = name, attempts, outcome = word(&outcome), "performed");
             let now = board.clock.now();
             report(&sequencer, || outcome::of_try(&effect, outcome.clone(), attempts, now)).await;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::engine::{self, Effect, Fact, MembershipChange, Profile, Transition, snapshot};
 use crate::engine::transition::Relay;
+use crate::engine::{self, Effect, Fact, MembershipChange, Profile, Transition, snapshot};
 use crate::model::{Entry, EntryBody, Offset, Timestamp};
 use crate::store::state::SavedProfile;
 use crate::workspace::Program;

@@ -3,9 +3,7 @@
 
 use crate::engine::consent_of_event;
 use crate::engine::transition::Relay;
-use crate::model::{
-    ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
-};
+use crate::model::{ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp};
 use crate::store::journal::{Append, Deny, JournalHead, Quarantined};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::{Store, StoreError};
@@ -16,12 +14,23 @@ use super::identity::Resolver;
 #[derive(Debug, Clone)]
 pub(super) enum Request {
     /// Events of a source, to be given to profiles.
-    Source { events: Vec<Event>, quarantined: Vec<Quarantined> },
+    Source {
+        events: Vec<Event>,
+        quarantined: Vec<Quarantined>,
+    },
     /// Events of the platform for known profiles, and what they say about effects.
-    Platform { events: Vec<(ProfileId, Event)>, outbox: Vec<OutboxUpdate> },
+    Platform {
+        events: Vec<(ProfileId, Event)>,
+        outbox: Vec<OutboxUpdate>,
+    },
     Relays(Vec<Relay>),
-    ScheduleFired { journey: String, at: Timestamp },
-    Deploy { version: String },
+    ScheduleFired {
+        journey: String,
+        at: Timestamp,
+    },
+    Deploy {
+        version: String,
+    },
 }
 
 impl Request {

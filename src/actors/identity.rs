@@ -140,7 +140,11 @@ impl Resolver {
                 self.merged.insert(loser, winner);
                 let moved = self.users.remove(&loser).unwrap_or_default();
                 self.users.entry(winner).or_default().ids.extend(moved.ids);
-                Resolution { profile: winner, changes: vec![IdentityChange::Merge { loser, winner }], merged: Some(loser) }
+                Resolution {
+                    profile: winner,
+                    changes: vec![IdentityChange::Merge { loser, winner }],
+                    merged: Some(loser),
+                }
             }
         }
     }

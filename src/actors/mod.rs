@@ -1,7 +1,32 @@
 //! The only actix room: thin actors around the pure engine, and the only clock.
+//!
+//! ```text
+//! doors ──▶ sequencer ──▶ 256 shards ──▶ customers
+//!              ▲  ▲            │ one commit a batch
+//!    outcomes  │  └─ relays ◀── state writer ──▶ channels ──▶ the world
+//!              └──────────────────────────────────┘
+//! ```
 
+mod batch;
+mod board;
+mod carrier;
+mod channel;
 pub mod clock;
+mod customer;
+mod group;
+mod identity;
+mod outcome;
 pub mod platform;
+mod recovery;
+mod relay;
+mod schedules;
+mod sequencer;
+mod shard;
+mod slot;
+mod state_writer;
+mod threads;
+mod wakes;
 
+pub use carrier::{Carrier, Outcome, Performing};
 pub use clock::Clock;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};

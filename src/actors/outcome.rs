@@ -27,9 +27,7 @@ pub(super) fn of_try(effect: &Effect, outcome: Outcome, attempts: u32, now: Time
         Outcome::Failed { reason } => {
             told(effect, update(OutboxStatus::Failed, None, Some(reason.clone())), Some(reason))
         }
-        Outcome::RetryAt { after, reason } => {
-            silent(update(OutboxStatus::Ready, Some(now + after), Some(reason)))
-        }
+        Outcome::RetryAt { after, reason } => silent(update(OutboxStatus::Ready, Some(now + after), Some(reason))),
         Outcome::Unknown { reason } if may_repeat(effect) && attempts < SILENT_TRIES => {
             silent(update(OutboxStatus::Ready, Some(now + SILENCE), Some(reason)))
         }
@@ -72,8 +70,7 @@ fn may_repeat(effect: &Effect) -> bool {
 }
 
 fn at_the_door(effect: &Effect, status: OutboxStatus, reason: &str, now: Timestamp) -> Request {
-    let update =
-        OutboxUpdate { effect: effect.id, status, not_before: None, detail: Some(reason.to_owned()), at: now };
+    let update = OutboxUpdate { effect: effect.id, status, not_before: None, detail: Some(reason.to_owned()), at: now };
     told(effect, update, Some(reason.to_owned()))
 }
 
@@ -188,7 +185,10 @@ mod tests {
     #[test]
     fn a_try_that_is_repeated_tells_nothing() {
         let again = Outcome::RetryAt { after: Span::SECOND, reason: "busy".to_owned() };
-        assert_eq!(parts(of_try(&mail(MessageClass::Marketing), again, 0, Timestamp(9))), (Vec::new(), OutboxStatus::Ready));
+        assert_eq!(
+            parts(of_try(&mail(MessageClass::Marketing), again, 0, Timestamp(9))),
+            (Vec::new(), OutboxStatus::Ready)
+        );
         let sent = Outcome::Sent { detail: None };
         let told = parts(of_try(&mail(MessageClass::Marketing), sent, 0, Timestamp(9)));
         assert_eq!(told, (vec![EMAIL_SENT.to_owned()], OutboxStatus::Sent));

@@ -1,7 +1,11 @@
 //! The running platform: start-up, the handle that the doors hold, and the way down.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use actix::prelude::*;
 
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::store::journal::Quarantined;
@@ -9,6 +13,16 @@ use crate::store::{Store, StoreError};
 use crate::workspace::{Config, Program};
 
 use super::Clock;
+use super::board::Board;
+use super::carrier::Carrier;
+use super::channel::{self, ChannelActor};
+use super::group::Request;
+use super::recovery::{self, Left};
+use super::relay::{self, RelayActor};
+use super::schedules::{self, SchedulesActor};
+use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
+use super::state_writer::{StateWriter, Wake};
+use super::threads::Threads;
 
 /// What a platform is started with.
 #[derive(Debug)]
@@ -48,40 +62,127 @@ pub enum Refused {
 }
 
 /// The handle to a running platform; cheap to clone, usable from every thread.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Platform {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     program: Arc<Program>,
     config: Arc<Config>,
     store: Store,
-    clock: Clock,
+    board: Arc<Board>,
+    sequencer: Addr<Sequencer>,
+    relay: Addr<RelayActor>,
+    schedules: Addr<SchedulesActor>,
+    channels: BTreeMap<String, Addr<ChannelActor>>,
+    arbiters: Mutex<Vec<Arbiter>>,
 }
+
+/// How long a stop waits for what is under way.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// When sources that met a full platform may try again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Platform {
     /// Starts all actors inside the current actix `System`: recovers, replays under the stored program, then deploys a
     /// changed one. Returns when the platform can take events.
+    ///
+    /// # Errors
+    /// The store does not answer, or what it holds cannot be read by this program.
     pub async fn start(with: StartWith) -> Result<Self, StartError> {
+        Self::start_with(with, BTreeMap::new()).await
+    }
+
+    /// Like [`Self::start`], with the channels given.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_with(with: StartWith, carriers: BTreeMap<String, Arc<dyn Carrier>>) -> Result<Self, StartError> {
         let StartWith { program, config, store, clock } = with;
-        Ok(Self { inner: Arc::new(Inner { program, config, store, clock }) })
+        let board = Arc::new(Board::new(clock));
+        let mut left = Left::read(&store, &board, &program).await?;
+        let threads = Threads::start();
+        let writer = StateWriter::start_in_arbiter(&threads.writer, {
+            let store = store.clone();
+            move |_| StateWriter::new(store)
+        });
+        let shards = threads.start_shards(&store, &board, &writer, &mut left);
+        let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
+            let (store, board, head) = (store.clone(), board.clone(), left.head);
+            move |_| Sequencer::new(store, board, shards, head)
+        });
+        let in_force = recovery::replay(&store, &board, &sequencer, &left).await?;
+        recovery::deploy(&store, &board, &sequencer, &program, &left, in_force.as_deref()).await?;
+        let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
+        sequencer.send(Open).await.map_err(ended)?;
+        let relay = RelayActor::start_in_arbiter(&threads.channels, {
+            let (store, sequencer) = (store.clone(), sequencer.clone());
+            move |_| RelayActor::new(store, sequencer)
+        });
+        let schedules = SchedulesActor::start_in_arbiter(&threads.channels, {
+            let (store, board, sequencer, program) = (store.clone(), board.clone(), sequencer.clone(), program.clone());
+            move |_| SchedulesActor::new(store, board, sequencer, program)
+        });
+        let channels: BTreeMap<String, Addr<ChannelActor>> = carriers
+            .into_iter()
+            .map(|(name, carrier)| {
+                let (store, board, sequencer, program) =
+                    (store.clone(), board.clone(), sequencer.clone(), program.clone());
+                let actor_name = name.clone();
+                let address = ChannelActor::start_in_arbiter(&threads.channels, move |_| {
+                    ChannelActor::new(actor_name, carrier, program, store, board, sequencer)
+                });
+                (name, address)
+            })
+            .collect();
+        writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
+        let arbiters = Mutex::new(threads.arbiters);
+        let inner = Inner { program, config, store, board, sequencer, relay, schedules, channels, arbiters };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Takes events of a source. Returns after they are durable, or says that nothing of them was kept.
-    pub async fn ingest(&self, _events: Vec<Event>, _quarantined: Vec<Quarantined>) -> Result<Accepted, Refused> {
-        Err(Refused::Stopping)
+    ///
+    /// # Errors
+    /// See [`Refused`].
+    pub async fn ingest(&self, events: Vec<Event>, quarantined: Vec<Quarantined>) -> Result<Accepted, Refused> {
+        if self.inner.board.is_full() {
+            return Err(Refused::Busy { retry_after: RETRY_AFTER });
+        }
+        self.append(Request::Source { events, quarantined }).await
     }
 
     /// Takes an event of the platform itself (a click, an unsubscription) for a known profile.
-    pub async fn record(&self, _profile: ProfileId, _event: Event) -> Result<Accepted, Refused> {
-        Err(Refused::Stopping)
+    ///
+    /// # Errors
+    /// See [`Refused`]; never busy: an unsubscription is always taken.
+    pub async fn record(&self, profile: ProfileId, event: Event) -> Result<Accepted, Refused> {
+        self.append(Request::Platform { events: vec![(profile, event)], outbox: Vec::new() }).await
+    }
+
+    async fn append(&self, request: Request) -> Result<Accepted, Refused> {
+        if self.inner.board.is_stopping() {
+            return Err(Refused::Stopping);
+        }
+        self.inner.sequencer.send(Take(request)).await.unwrap_or(Err(Refused::Stopping))
     }
 
     /// Whether events are being taken; if not, why.
+    ///
+    /// # Errors
+    /// See [`Refused`].
     pub fn ready(&self) -> Result<(), Refused> {
-        Err(Refused::Stopping)
+        if self.inner.board.is_stopping() || !self.inner.sequencer.connected() {
+            return Err(Refused::Stopping);
+        }
+        if let Some(reason) = self.inner.board.trouble() {
+            return Err(Refused::Unavailable { reason });
+        }
+        if self.inner.board.is_full() {
+            return Err(Refused::Busy { retry_after: RETRY_AFTER });
+        }
+        Ok(())
     }
 
     #[must_use]
@@ -101,13 +202,68 @@ impl Platform {
 
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.inner.clock
+        &self.inner.board.clock
     }
 
-    /// Waits until everything that was accepted is applied, wakes due by now are fired, and no effect is ready or being
-    /// performed. Effects that wait for a later try do not count.
-    pub async fn settle(&self) {}
+    /// Waits until everything that was accepted is applied, wakes and schedules due by now are fired, and no effect is
+    /// ready or being performed. Effects that wait for a later try do not count.
+    pub async fn settle(&self) {
+        while !self.inner.board.is_stopping() {
+            if self.settle_once().await == 0 && !self.inner.board.is_any_due(self.clock().now()) {
+                return;
+            }
+        }
+    }
 
-    /// Takes nothing more, lets what was accepted be applied and saved, and ends the actors.
-    pub async fn stop(&self) {}
+    /// Goes once round all who may have something to do. Returns how much that was.
+    async fn settle_once(&self) -> usize {
+        let inner = &self.inner;
+        let mut found = inner.schedules.send(schedules::Settle).await.unwrap_or(0);
+        let _ = inner.sequencer.send(Pulse).await;
+        found += inner.board.waiting();
+        recovery::until(|| inner.board.waiting() == 0).await;
+        found += inner.relay.send(relay::Settle).await.unwrap_or(0);
+        for channel in inner.channels.values() {
+            found += channel.send(channel::Settle).await.unwrap_or(0);
+        }
+        found + inner.board.waiting()
+    }
+
+    /// Takes nothing more, lets what was accepted be applied and saved, and ends the actors. What does not end in time is
+    /// in the journal and the outbox, and taken up by the next start.
+    pub async fn stop(&self) {
+        let inner = &self.inner;
+        inner.board.stop();
+        let drain = async {
+            for channel in inner.channels.values() {
+                let _ = channel.send(channel::Settle).await;
+            }
+            let _ = inner.sequencer.send(Pulse).await;
+            recovery::until(|| inner.board.waiting() == 0).await;
+            let _ = inner.sequencer.send(Checkpoint).await;
+            recovery::until(|| inner.board.waiting() == 0).await;
+        };
+        if tokio::time::timeout(STOP_WITHIN, drain).await.is_err() {
+            tracing::warn!("stopping with work left; the next start takes it up");
+        }
+        self.abort().await;
+    }
+
+    /// Ends all actors at once, without saving: what a crash does. What was accepted is in the journal.
+    pub async fn abort(&self) {
+        self.inner.board.stop();
+        let arbiters = std::mem::take(&mut *self.inner.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        let join = move || arbiters.into_iter().for_each(|arbiter| drop(arbiter.join()));
+        // A thread that panicked has ended as well.
+        let _ = actix_rt::task::spawn_blocking(join).await;
+    }
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("version", &self.inner.program.version).finish_non_exhaustive()
+    }
 }

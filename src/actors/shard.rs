@@ -32,9 +32,14 @@ const MAILBOX: usize = 1_024;
 pub(super) enum Item {
     Entry(Arc<Entry>),
     /// All entries that are still to come are received after `up_to`; the journal ends at `head` so far.
-    Tick { up_to: Timestamp, head: Offset },
+    Tick {
+        up_to: Timestamp,
+        head: Offset,
+    },
     /// The journal ends at `head` so far.
-    Checkpoint { head: Offset },
+    Checkpoint {
+        head: Offset,
+    },
 }
 
 #[derive(Debug, Message)]
