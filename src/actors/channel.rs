@@ -201,7 +201,10 @@ impl ChannelActor {
     fn answer(&mut self) {
         if self.performing == 0 && self.at_the_door == 0 && !self.is_claiming && !self.settlers.is_empty() {
             let dealt_with = std::mem::take(&mut self.dealt_with);
-            self.settlers.drain(..).for_each(|settler| drop(settler.send(dealt_with)));
+            for settler in self.settlers.drain(..) {
+                // Whoever asked may have gone.
+                let _ = settler.send(dealt_with);
+            }
         }
     }
 }

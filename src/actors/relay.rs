@@ -60,7 +60,10 @@ impl RelayActor {
                         actor.begin(ctx);
                     } else {
                         let total = std::mem::take(&mut actor.carried);
-                        actor.settlers.drain(..).for_each(|settler| drop(settler.send(total)));
+                        for settler in actor.settlers.drain(..) {
+                            // Whoever asked may have gone.
+                            let _ = settler.send(total);
+                        }
                     }
                 }
                 None => {

@@ -68,7 +68,10 @@ impl SchedulesActor {
             Some((journey, at)) if !self.board.is_stopping() => self.fire(journey, at, ctx),
             _ => {
                 let fired = std::mem::take(&mut self.fired);
-                self.settlers.drain(..).for_each(|settler| drop(settler.send(fired)));
+                for settler in self.settlers.drain(..) {
+                    // Whoever asked may have gone.
+                    let _ = settler.send(fired);
+                }
             }
         }
     }
