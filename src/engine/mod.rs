@@ -4,12 +4,15 @@
 mod apply;
 mod audiences;
 mod consent;
+pub mod explain;
 mod memberships;
 mod merge;
 mod observe;
 mod profile;
 mod runs;
+pub mod scenario;
 pub mod snapshot;
+pub mod timeline;
 mod traits;
 pub mod transition;
 mod turn;
