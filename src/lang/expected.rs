@@ -53,10 +53,10 @@ fn word_for(rule: Rule) -> Option<&'static str> {
         }
         Rule::duration | Rule::whole | Rule::unit => "a length of time such as `7 days`",
         Rule::in_last => "`in last` and a length of time",
-        Rule::at_least => "`at least n times`",
-        Rule::where_clause => "`where`",
-        Rule::since_last | Rule::since_entry => "`since last \"…\"`",
-        Rule::selector | Rule::any_activity => "an event in double quotes, or `any activity`",
+        Rule::at_least | Rule::w_at => "`at least n times`",
+        Rule::where_clause | Rule::w_where => "`where`",
+        Rule::since_last | Rule::since_entry | Rule::w_since => "`since last \"…\"`",
+        Rule::selector | Rule::any_activity | Rule::w_any => "an event in double quotes, or `any activity`",
         Rule::value_type | Rule::plain_type | Rule::money_type | Rule::list_type | Rule::object_type => {
             "a kind of value (`text`, `number`, `bool`, `date`, `time`, `money by …`, `list of …`)"
         }
@@ -66,9 +66,9 @@ fn word_for(rule: Rule) -> Option<&'static str> {
         Rule::class => "`marketing` or `transactional`",
         Rule::opt_in => "`opt_in`",
         Rule::members | Rule::manual => "`= members of …` or `manual`",
-        Rule::using => "`using (…)` with the traits that identify people",
+        Rule::using | Rule::w_using => "`using (…)` with the traits that identify people",
         Rule::property => "a property such as `price: number`",
-        Rule::one_of => "`one of (…)`",
+        Rule::one_of | Rule::w_one => "`one of (…)`",
         Rule::cleaner => "a way of cleaning such as `trim`",
         _ => return None,
     })

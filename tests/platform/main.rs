@@ -1,1 +1,4 @@
 //! The whole platform: real binary, real servers, real SDKs.
+
+mod doors;
+mod served;

@@ -1,0 +1,92 @@
+//! A whole platform for a test: a real store in a folder of its own, real doors on a free port.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tidewater::actors::{Clock, Platform, StartWith};
+use tidewater::store::Store;
+use tidewater::workspace::load::compile;
+
+/// The write key of the source `web`.
+pub const WRITE_KEY: &str = "test-write-key";
+/// The management key, where the settings have [`API_KEY_SETTING`].
+pub const API_KEY: &str = "test-api-key";
+pub const API_KEY_SETTING: &str = "api_key: test-api-key\n";
+
+/// A running platform with its doors open; the folder goes with it.
+pub struct Served {
+    pub platform: Platform,
+    pub url: String,
+    pub client: reqwest::Client,
+    doors: actix_web::dev::ServerHandle,
+    _folder: tempfile::TempDir,
+}
+
+impl Served {
+    /// Starts a platform over these rules, with `settings` added to its `tidewater.yaml`.
+    pub async fn start(rules: &str, settings: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let yaml = format!("sources:\n  web: {WRITE_KEY}\n{settings}");
+        let files = vec![("tidewater.yaml".to_owned(), yaml), ("rules/test.tide".to_owned(), rules.to_owned())];
+        let loaded = compile(files, &|_| None);
+        let Some(program) = loaded.program else { panic!("{:#?}", loaded.findings) };
+        let Some(config) = loaded.config else { panic!("{:#?}", loaded.findings) };
+        let store = Store::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
+        let with = StartWith { program, config: Arc::new(config), store, clock: Clock::system() };
+        let platform = Platform::start(with).await.unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tidewater::http::serve(platform.clone(), listener).unwrap();
+        let doors = server.handle();
+        actix_web::rt::spawn(server);
+        Self { platform, url, client: client(), doors, _folder: folder }
+    }
+
+    /// Posts a body with the write key, and gives status and answer.
+    pub async fn post(&self, path: &str, body: &serde_json::Value) -> (u16, serde_json::Value) {
+        let request = self.client.post(format!("{}{path}", self.url)).basic_auth(WRITE_KEY, Some(""));
+        answer(request.body(body.to_string())).await
+    }
+
+    /// Gets a management page with the key.
+    pub async fn get(&self, path: &str) -> (u16, serde_json::Value) {
+        answer(self.client.get(format!("{}{path}", self.url)).bearer_auth(API_KEY)).await
+    }
+
+    /// Closes the doors and stops the platform.
+    pub async fn stop(self) {
+        self.doors.stop(true).await;
+        self.platform.stop().await;
+    }
+}
+
+/// Sends a request; the answer must be JSON.
+pub async fn answer(request: reqwest::RequestBuilder) -> (u16, serde_json::Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let text = response.text().await.unwrap();
+    (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}: not JSON: {text}")))
+}
+
+/// A client that follows no redirect and waits for no one longer than a test may.
+fn client() -> reqwest::Client {
+    // A second test in this process finds it installed: that is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()
+        .unwrap()
+}
+
+/// Waits until `look` finds something, ten seconds at most.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
+    }
+}
