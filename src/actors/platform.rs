@@ -9,6 +9,7 @@ use actix::prelude::*;
 
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::store::journal::Quarantined;
+use crate::privacy::links::Signer;
 use crate::store::{Store, StoreError};
 use crate::workspace::{Config, Program};
 
@@ -71,6 +72,7 @@ struct Inner {
     program: Arc<Program>,
     config: Arc<Config>,
     store: Store,
+    links: Arc<Signer>,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
     relay: Addr<RelayActor>,
@@ -100,6 +102,7 @@ impl Platform {
     /// As [`Self::start`].
     pub async fn start_with(with: StartWith, carriers: BTreeMap<String, Arc<dyn Carrier>>) -> Result<Self, StartError> {
         let StartWith { program, config, store, clock } = with;
+        let links = Arc::new(Signer::new(&store.secret("links").await?, &config.public_url));
         let board = Arc::new(Board::new(clock));
         let mut left = Left::read(&store, &board, &program).await?;
         let threads = Threads::start();
@@ -138,7 +141,7 @@ impl Platform {
             .collect();
         writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
         let arbiters = Mutex::new(threads.arbiters);
-        let inner = Inner { program, config, store, board, sequencer, relay, schedules, channels, arbiters };
+        let inner = Inner { program, config, store, links, board, sequencer, relay, schedules, channels, arbiters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -198,6 +201,12 @@ impl Platform {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Signs the links in mail, and reads them back.
+    #[must_use]
+    pub fn links(&self) -> &Arc<Signer> {
+        &self.inner.links
     }
 
     #[must_use]

@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use crate::engine::explain::profile_view;
 use crate::engine::{Profile, snapshot};
 use crate::model::ProfileId;
 use crate::store::identity::Identifier;
@@ -36,7 +37,7 @@ impl Page {
 /// `GET /api/v1/profiles/{key}`: a profile by its id, or by `user_id:…` or `anonymous_id:…`.
 pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> HttpResponse {
     match find_profile(doors.platform.store(), &key).await {
-        Ok(Some(id)) => show_profile(doors.platform.store(), id).await.unwrap_or_else(|error| broken(&error)),
+        Ok(Some(id)) => show_profile(&doors, id).await.unwrap_or_else(|error| broken(&error)),
         Ok(None) => failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
         Err(error) => broken(&error),
     }
@@ -54,14 +55,18 @@ async fn find_profile(store: &Store, key: &str) -> Result<Option<ProfileId>, Sto
 }
 
 /// The profile as it was last saved: at most about a second old.
-async fn show_profile(store: &Store, id: ProfileId) -> Result<HttpResponse, StoreError> {
+async fn show_profile(doors: &Doors, id: ProfileId) -> Result<HttpResponse, StoreError> {
+    let store = doors.platform.store();
     let saved = store.load_profiles(&[id]).await?.pop();
     let identifiers = store.identifiers_of(id).await?;
     if saved.is_none() && identifiers.is_empty() {
         return Ok(failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"));
     }
     let mut view = match saved.map(|saved| snapshot::decode(&saved.snapshot)).transpose() {
-        Ok(profile) => profile_json(&profile.unwrap_or_else(|| Profile::new(id))),
+        Ok(profile) => {
+            let profile = profile.unwrap_or_else(|| Profile::new(id));
+            profile_view(&profile, &doors.platform.program(), doors.platform.clock().now())
+        }
         Err(error) => return Ok(failure(StatusCode::INTERNAL_SERVER_ERROR, "damaged", &error.to_string())),
     };
     view["identifiers"] = identifiers_json(&identifiers);
@@ -75,26 +80,6 @@ async fn show_profile(store: &Store, id: ProfileId) -> Result<HttpResponse, Stor
     });
     view["events"] = events.collect();
     Ok(HttpResponse::Ok().json(view))
-}
-
-fn profile_json(profile: &Profile) -> Json {
-    let segments = profile.memberships().map(|(name, since)| json!({ "segment": name, "since": since.to_string() }));
-    let consents = profile.consents().iter().map(|consent| {
-        json!({ "about": consent.key.to_string(), "state": consent.state, "at": consent.moment.at.to_string() })
-    });
-    let runs = profile.runs().iter().map(|run| {
-        json!({
-            "run": run.id, "journey": run.journey, "key": run.key, "step": run.step,
-            "entered": run.entered.at.to_string(), "until": run.wake.to_string(),
-        })
-    });
-    json!({
-        "profile": profile.id(),
-        "traits": profile.traits(),
-        "segments": segments.collect::<Json>(),
-        "consents": consents.collect::<Json>(),
-        "runs": runs.collect::<Json>(),
-    })
 }
 
 fn identifiers_json(identifiers: &[Identifier]) -> Json {

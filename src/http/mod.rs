@@ -10,7 +10,9 @@ mod collect;
 mod doors;
 mod headers;
 mod health;
+mod links;
 mod manage;
+mod page;
 mod routes;
 
 pub use access::Access;

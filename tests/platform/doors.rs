@@ -5,7 +5,10 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
+use tidewater::engine::transition::Origin;
 use tidewater::http::{Access, ROUTES};
+use tidewater::model::{EffectId, ProfileId, RunId};
+use tidewater::privacy::links::{ClickLink, UnsubscribeLink};
 
 use crate::served::{API_KEY, API_KEY_SETTING, Served, WRITE_KEY, answer};
 
@@ -264,5 +267,114 @@ async fn management_reads_what_is_there_and_says_what_is_not() {
     }
     assert_eq!(served.get("/api/v1/profiles/00000000000000000000000000000000").await.0, 404);
     assert_eq!(served.get("/api/v1/segments/buyers/members?after=x").await.0, 400);
+    served.stop().await;
+}
+
+/// Path of a link, without the address of the server that it was made for.
+fn path(url: &str) -> String {
+    url::Url::parse(url).unwrap().path().to_owned()
+}
+
+async fn profile_of(served: &Served, user: &str) -> ProfileId {
+    assert_eq!(served.post("/v1/identify", &json!({"userId": user})).await.0, 200);
+    served.platform.settle().await;
+    served.platform.store().find_profile_by("user_id", user).await.unwrap().unwrap()
+}
+
+fn origin() -> Option<Origin> {
+    Some(Origin { journey: "welcome".into(), run: RunId(7), step: "mail".into() })
+}
+
+/// Each token that differs from this one in a single character.
+fn forgeries(path: &str) -> Vec<String> {
+    let (start, token) = path.rsplit_once('/').unwrap();
+    let mut forged: Vec<String> = (0..token.len())
+        .map(|at| {
+            let other = if token.as_bytes()[at] == b'A' { "B" } else { "A" };
+            format!("{start}/{}{other}{}", &token[..at], &token[at + 1..])
+        })
+        .collect();
+    forged.extend([format!("{start}/{}", &token[..token.len() - 2]), format!("{start}/x"), format!("{start}/x.x")]);
+    forged
+}
+
+#[actix_web::test]
+async fn an_unsubscribe_link_asks_and_only_a_post_acts() {
+    let served = Served::start(RULES, API_KEY_SETTING).await;
+    let profile = profile_of(&served, "u1").await;
+    let link = UnsubscribeLink {
+        profile,
+        topic: "newsletter".into(),
+        channel: "email".into(),
+        effect: EffectId(3),
+        origin: origin(),
+    };
+    let path = path(&served.platform.links().unsubscribe_url(&link));
+    let url = format!("{}{path}", served.url);
+    for method in [reqwest::Method::GET, reqwest::Method::HEAD, reqwest::Method::GET] {
+        let page = served.client.request(method.clone(), &url).send().await.unwrap();
+        assert_eq!((page.status().as_u16(), page.headers()["referrer-policy"].to_str().unwrap()), (200, "no-referrer"));
+        let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.contains("default-src 'none'") && policy.contains("form-action 'self'"), "{policy}");
+        let html = page.text().await.unwrap();
+        assert!(method == reqwest::Method::HEAD || html.contains("Weekly &lt;news&gt; &amp; more"), "{html}");
+        assert!(!html.contains("<news>"), "{html}");
+    }
+    for nothing in ["", "List-Unsubscribe=Later", "x=One-Click"] {
+        assert_eq!(served.client.post(&url).body(nothing).send().await.unwrap().status(), 400, "{nothing:?}");
+    }
+    let (events, shown) = history(&served, "user_id:u1").await;
+    assert_eq!((events, &shown["consents"]), (vec!["Identified".to_owned()], &json!([])));
+
+    for forged in forgeries(&path) {
+        let post = served.client.post(format!("{}{forged}", served.url)).body("List-Unsubscribe=One-Click");
+        assert_eq!(post.send().await.unwrap().status(), 400, "{forged}");
+    }
+    let click = served.client.get(format!("{}{}", served.url, path.replace("/u/", "/c/")));
+    assert_eq!(click.send().await.unwrap().status(), 400, "an unsubscribe token is no click token");
+
+    let form = [("List-Unsubscribe", "One-Click")];
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+    let done = served.client.post(&url).header("Content-Type", "application/x-www-form-urlencoded").body(body);
+    assert_eq!(done.send().await.unwrap().status(), 200);
+    let (events, shown) = history(&served, "user_id:u1").await;
+    assert_eq!(events, ["Identified", "Unsubscribed"]);
+    assert_eq!(
+        (&shown["consents"][0]["about"], &shown["consents"][0]["state"]),
+        (&json!("newsletter/email"), &json!("withdrawn"))
+    );
+    let properties = &shown["events"][0]["properties"];
+    assert_eq!((&properties["journey"], &properties["step"]), (&json!("welcome"), &json!("mail")));
+    let parts = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
+    let again = served.client.post(&url).header("Content-Type", "multipart/form-data; boundary=b").body(parts);
+    assert_eq!(again.send().await.unwrap().status(), 200, "mail programs may send parts, and twice");
+    served.stop().await;
+}
+
+#[actix_web::test]
+async fn a_click_is_noted_and_leads_only_where_we_signed() {
+    let served = Served::start(RULES, API_KEY_SETTING).await;
+    let profile = profile_of(&served, "u1").await;
+    let links = served.platform.links().clone();
+    let link = |url: &str| ClickLink { profile, effect: EffectId(3), origin: origin(), url: url.to_owned() };
+    let path_to = |url: &str| path(&links.click_url(&link(url)));
+    let good = path_to("https://shop.example/a?b=1&c=ü");
+    for method in [reqwest::Method::HEAD, reqwest::Method::GET] {
+        let sent = served.client.request(method, format!("{}{good}", served.url)).send().await.unwrap();
+        let target = sent.headers()["location"].to_str().unwrap();
+        assert_eq!((sent.status().as_u16(), target), (302, "https://shop.example/a?b=1&c=%C3%BC"));
+    }
+    for bad in ["javascript:alert(1)", "data:text/html,x", "//evil.example", "ftp://shop.example", "https://"] {
+        let sent = served.client.get(format!("{}{}", served.url, path_to(bad))).send().await.unwrap();
+        assert_eq!((sent.status().as_u16(), sent.headers().get("location")), (400, None), "{bad}");
+    }
+    for forged in forgeries(&good) {
+        let sent = served.client.get(format!("{}{forged}", served.url)).send().await.unwrap();
+        assert_eq!((sent.status().as_u16(), sent.headers().get("location")), (400, None), "{forged}");
+    }
+    let (events, shown) = history(&served, "user_id:u1").await;
+    assert_eq!(events, ["Identified", "Email Clicked"], "HEAD and forged links are no clicks");
+    assert_eq!(shown["events"][0]["properties"]["url"], "https://shop.example/a?b=1&c=%C3%BC");
+    assert_eq!(shown["events"][0]["properties"]["effect_id"], EffectId(3).to_string());
     served.stop().await;
 }

@@ -1,7 +1,7 @@
 //! A whole platform for a test: a real store in a folder of its own, real doors on a free port.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidewater::actors::{Clock, Platform, StartWith};
 use tidewater::store::Store;
@@ -77,16 +77,4 @@ fn client() -> reqwest::Client {
         .timeout(Duration::from_secs(30))
         .build()
         .unwrap()
-}
-
-/// Waits until `look` finds something, ten seconds at most.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, look: impl Fn() -> F) -> T {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        if let Some(found) = look().await {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
-        actix_web::rt::time::sleep(Duration::from_millis(20)).await;
-    }
 }
