@@ -1,1 +1,4 @@
 //! The rule language, journeys, lint and the engine against their oracles.
+
+mod demo_shop;
+mod journeys;

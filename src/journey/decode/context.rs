@@ -10,7 +10,6 @@ use crate::journey::template;
 use crate::journey::yaml::{Node, Scalar};
 use crate::lang::compile::Compiler;
 use crate::lang::rules::{Condition, Rules, SegmentIndex, TraitIndex};
-use crate::model::platform_event;
 
 use super::Known;
 
@@ -87,26 +86,20 @@ impl Context<'_, '_> {
     /// The name of an event that is declared, by the rules or by the platform.
     pub fn event(&mut self, node: &Node) -> Option<String> {
         let scalar = reader::text(node, "an event", self.findings)?;
-        let declared = self.rules().events.iter().any(|event| event.name == scalar.text);
-        if declared || platform_event::find(&scalar.text).is_some() {
-            return Some(scalar.text.clone());
+        match self.compiler.check_event(&scalar.text, scalar.place) {
+            Ok(()) => Some(scalar.text.clone()),
+            Err(finding) => {
+                self.findings.push(finding);
+                None
+            }
         }
-        let ours = platform_event::ALL.iter().map(|event| event.name);
-        let known = self.rules().events.iter().map(|event| event.name.as_str()).chain(ours);
-        let message = format!("no event is called `{}`", scalar.text);
-        let finding = unknown(Code::UnknownEvent, scalar.place, message, &scalar.text, known);
-        self.findings.push(finding);
-        None
     }
 
     pub fn segment(&mut self, node: &Node) -> Option<SegmentIndex> {
         let scalar = reader::text(node, "a segment", self.findings)?;
-        let segments = self.rules().segments.iter().map(|segment| segment.name.as_str());
-        match index_of(segments.clone(), &scalar.text) {
-            Some(index) => u32::try_from(index).ok().map(SegmentIndex),
-            None => {
-                let message = format!("no segment is called `{}`", scalar.text);
-                let finding = unknown(Code::UnknownSegment, scalar.place, message, &scalar.text, segments);
+        match self.compiler.segment(&scalar.text, scalar.place) {
+            Ok(index) => index,
+            Err(finding) => {
                 self.findings.push(finding);
                 None
             }
@@ -117,7 +110,7 @@ impl Context<'_, '_> {
         let scalar = reader::text(node, "a topic", self.findings)?;
         let topics = self.rules().topics.iter().map(|topic| topic.name.as_str());
         let found = index_of(topics.clone(), &scalar.text);
-        if found.is_none() {
+        if found.is_none() && !self.compiler.is_broken("topic", &scalar.text) {
             let message = format!("no topic is called `{}`", scalar.text);
             let finding = unknown(Code::UnknownTopic, scalar.place, message, &scalar.text, topics);
             self.findings.push(finding);
@@ -129,7 +122,7 @@ impl Context<'_, '_> {
         let scalar = reader::text(node, "an audience sync", self.findings)?;
         let audiences = self.rules().audience_syncs.iter().map(|audience| audience.name.as_str());
         let found = index_of(audiences.clone(), &scalar.text);
-        if found.is_none() {
+        if found.is_none() && !self.compiler.is_broken("audience_sync", &scalar.text) {
             let message = format!("no audience sync is called `{}`", scalar.text);
             let finding = unknown(Code::UnknownAudience, scalar.place, message, &scalar.text, audiences);
             self.findings.push(finding);
@@ -142,6 +135,7 @@ impl Context<'_, '_> {
         let traits = self.rules().traits.iter().map(|declared| declared.name.as_str());
         match index_of(traits.clone(), name) {
             Some(index) => u32::try_from(index).ok().map(TraitIndex),
+            None if self.compiler.is_broken("trait", name) => None,
             None => {
                 let computed = self.rules().computes.iter().any(|compute| compute.name == name);
                 let finding = if computed {

@@ -1,0 +1,37 @@
+//! The workspace at the repository's root is the demo shop: it must be without a flaw.
+
+use std::path::Path;
+
+use tidewater::finding::Severity;
+use tidewater::{lint, workspace};
+
+fn shop() -> workspace::Loaded {
+    workspace::load(Path::new(env!("CARGO_MANIFEST_DIR"))).expect("the repository's root is readable")
+}
+
+#[test]
+fn the_demo_shop_has_no_errors_and_no_warnings() {
+    let loaded = shop();
+    let findings: Vec<String> = lint::check(&loaded)
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+        .map(|finding| {
+            let (path, at) = loaded.locate(finding.place);
+            format!("{path}:{}:{}: {} {}", at.line, at.column, finding.code, finding.message)
+        })
+        .collect();
+    assert_eq!(findings, Vec::<String>::new());
+    let program = loaded.program.expect("a program");
+    assert!(loaded.config.is_some());
+    assert!(program.journeys.len() >= 5 && program.rules.segments.len() >= 12 && loaded.scenarios.len() >= 8);
+}
+
+#[test]
+fn a_program_is_compiled_again_from_its_own_sources() {
+    let program = shop().program.expect("a program");
+    let again = workspace::recompile(&program.sources).expect("the same program");
+    assert_eq!(again.version, program.version);
+    assert_eq!(again.sources, program.sources);
+    assert_eq!(format!("{:?}", again.rules.segments.len()), format!("{:?}", program.rules.segments.len()));
+    assert!(!format!("{:?}", program.sources).contains("whsec_"), "secrets stay out of a program");
+}
