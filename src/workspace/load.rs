@@ -136,7 +136,13 @@ impl Workspace {
         }
         let Some(document) = documents.first_mut() else { return Settings::default() };
         variables::expand(document, env, &mut self.aside);
-        settings::read(document, &mut self.findings, &mut self.aside)
+        let unset: Vec<Place> = self.aside.iter().map(|finding| finding.place).collect();
+        let settings = settings::read(document, &mut self.findings, &mut self.aside);
+        // What a value without its variable looks like says nothing about the author.
+        let is_known = |finding: &Finding| finding.code != Code::MissingVariable && unset.contains(&finding.place);
+        self.findings.retain(|finding| !is_known(finding));
+        self.aside.retain(|finding| !is_known(finding));
+        settings
     }
 
     fn program(&mut self, settings: &Settings) -> Option<Arc<Program>> {
