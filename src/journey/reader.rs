@@ -92,6 +92,15 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// Reports a missing key, unless one that nobody asked for seems to be meant for it.
+    pub fn finish_without(self, message: &str, findings: &mut Vec<Finding>) {
+        let (before, place) = (findings.len(), self.place());
+        self.finish(findings);
+        if findings.len() == before {
+            findings.push(Finding::new(Code::MissingKey, place, message));
+        }
+    }
+
     /// Reports the keys that nobody asked for.
     pub fn finish(self, findings: &mut Vec<Finding>) {
         for (key, _, used) in &self.entries {

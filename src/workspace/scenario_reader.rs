@@ -134,13 +134,13 @@ impl Reader<'_> {
         let mut fields = Fields::of(node, "a step", self.findings)?;
         let place = fields.place();
         let at = fields.require("at", self.findings).and_then(|node| self.time(node));
-        let kind = fields.one_of(&happening::KINDS, self.findings);
-        if kind.is_none() {
+        let Some((name, _, value)) = fields.one_of(&happening::KINDS, self.findings) else {
             let message = format!("a step says what happens: {}", happening::KINDS.join(", "));
-            self.findings.push(Finding::new(Code::MissingKey, place, message));
-        }
+            fields.finish_without(&message, self.findings);
+            return None;
+        };
         fields.finish(self.findings);
-        let ((name, _, value), at) = (kind?, at?);
+        let at = at?;
         let action = match name {
             "expect" => Action::Expect(self.expectation(value)?),
             "click" => self.click(value)?,

@@ -35,3 +35,19 @@ fn a_program_is_compiled_again_from_its_own_sources() {
     assert_eq!(format!("{:?}", again.rules.segments.len()), format!("{:?}", program.rules.segments.len()));
     assert!(!format!("{:?}", program.sources).contains("whsec_"), "secrets stay out of a program");
 }
+
+#[test]
+fn all_scenarios_of_the_demo_shop_pass() {
+    let loaded = shop();
+    let program = loaded.program.as_deref().expect("a program");
+    let mut failures = Vec::new();
+    for scenario in &loaded.scenarios {
+        let report = tidewater::engine::scenario::run(program, scenario);
+        failures.extend(report.failures.iter().map(|failure| {
+            let (path, at) = loaded.locate(failure.place);
+            format!("{path}:{}: {}: {failure:?}", at.line, scenario.name)
+        }));
+        assert!(report.passed() == report.failures.is_empty());
+    }
+    assert_eq!(failures, Vec::<String>::new());
+}

@@ -91,12 +91,12 @@ fn a_good_journey_becomes_a_table_with_arrows() {
 fn findings_in_rules_point_into_every_kind_of_scalar() {
     let journey =
         |when: &str| found(&format!("journey: j\nenter:\n  event: Product Added\n  when: {when}\nsteps: []\n"));
-    assert_eq!(journey("plan is \"pro\" and scor > 1"), [(Code::UnknownTrait, 4, 28)]);
-    assert_eq!(journey("'plan is \"pro\" and scor > 1'"), [(Code::UnknownTrait, 4, 28 + 1)]);
+    assert_eq!(journey("plan is \"pro\" and scor > 1"), [(Code::UnknownTrait, 4, 27)]);
+    assert_eq!(journey("'plan is \"pro\" and scor > 1'"), [(Code::UnknownTrait, 4, 28)]);
     assert_eq!(journey("|\n    plan is \"pro\"\n    and scor > 1"), [(Code::UnknownTrait, 6, 9)]);
     assert_eq!(journey(">-\n    plan is \"pro\"\n    and scor > 1"), [(Code::UnknownTrait, 6, 9)]);
     assert_eq!(journey("plan is \"pro\"\n    and scor > 1"), [(Code::UnknownTrait, 5, 9)]);
-    assert_eq!(journey("\"plan is \\\"pro\\\" and scor > 1\""), [(Code::UnknownTrait, 4, 31)]);
+    assert_eq!(journey("\"plan is \\\"pro\\\" and scor > 1\""), [(Code::UnknownTrait, 4, 30)]);
 }
 
 #[test]
@@ -106,11 +106,11 @@ fn names_are_looked_up() {
     assert_eq!(found("journey: j\ntopic: newz\nenter: { segment: buyers }\nsteps: []\n"), [(Code::UnknownTopic, 2, 8)]);
     assert_eq!(found_in_steps("  - email: { template: helo }\n"), [(Code::MissingTemplate, 5, 24)]);
     assert_eq!(found_in_steps("  - webhook: { to: crn }\n"), [(Code::UnknownChannel, 5, 20)]);
-    assert_eq!(found_in_steps("  - audience_sync: { add: vips }\n"), [(Code::UnknownAudience, 5, 29)]);
-    assert_eq!(found_in_steps("  - update_profile: { plam: pro }\n"), [(Code::UnknownTrait, 5, 25)]);
-    assert_eq!(found_in_steps("  - update_profile: { plan: gold }\n"), [(Code::NotOneOf, 5, 31)]);
-    assert_eq!(found_in_steps("  - update_profile: { score: high }\n"), [(Code::TypeMismatch, 5, 32)]);
-    assert_eq!(found_in_steps("  - update_profile: { orders: 3 }\n"), [(Code::UnknownTrait, 5, 25)]);
+    assert_eq!(found_in_steps("  - audience_sync: { add: vips }\n"), [(Code::UnknownAudience, 5, 27)]);
+    assert_eq!(found_in_steps("  - update_profile: { plam: pro }\n"), [(Code::UnknownTrait, 5, 23)]);
+    assert_eq!(found_in_steps("  - update_profile: { plan: gold }\n"), [(Code::NotOneOf, 5, 29)]);
+    assert_eq!(found_in_steps("  - update_profile: { score: high }\n"), [(Code::TypeMismatch, 5, 30)]);
+    assert_eq!(found_in_steps("  - update_profile: { orders: 3 }\n"), [(Code::UnknownTrait, 5, 23)]);
     assert_eq!(found_in_steps("  - wait_until: { clicked: hello, up_to: 1 day }\n"), [(Code::UnknownStep, 5, 28)]);
     assert_eq!(found_in_steps("  - email: { template: hello, topic: calls }\n"), [(Code::TopicNotOnChannel, 5, 14)]);
 }
@@ -162,7 +162,7 @@ fn a_rule_that_yaml_cut_is_explained_and_mended() {
     for (journey, at, mended) in [
         (
             "journey: j\nenter:\n  segment: buyers\n  when: plan is \"a: b\"\nsteps: []\n",
-            (4, 18),
+            (4, 19),
             "  when: |-\n    plan is \"a: b\"\nsteps",
         ),
         (
@@ -192,7 +192,7 @@ fn templates_in_subjects_and_bodies_are_checked() {
     );
     assert_eq!(
         found_in_steps("  - webhook: { to: crm, body: { a: [{ b: '{{ nam }}' }] } }\n"),
-        [(Code::UnknownVariable, 5, 48)]
+        [(Code::UnknownVariable, 5, 46)]
     );
     let loaded = compile(&[("tidewater.yaml", SETTINGS), ("templates/a.html", "<p>\n{% if x %}")]);
     assert_eq!(loaded.findings[0].code, Code::TemplateSyntax);
@@ -247,7 +247,7 @@ fn scenarios_are_checked_against_the_program() {
             (Code::UnknownEvent, 4, 12),
             (Code::BadScenario, 5, 5),
             (Code::UnknownSegment, 8, 20),
-            (Code::MissingKey, 8, 36),
+            (Code::UnknownKey, 8, 37),
             (Code::BadScenario, 9, 9),
         ]
     );

@@ -69,18 +69,14 @@ fn step(node: &Node, path: &str, context: &mut Context<'_, '_>) -> Option<Draft>
     let mut fields = Fields::of(node, "a step", context.findings)?;
     let id = fields.take("id").and_then(|node| context.name(node)).map(|id| id.text.clone());
     fields.not_yet(&LATER, context.findings);
-    let before = context.findings.len();
-    let kind = fields.one_of(&KINDS, context.findings);
-    let place = kind.map_or_else(|| fields.place(), |(_, key, _)| key.place);
+    let Some((name, key, value)) = fields.one_of(&KINDS, context.findings) else {
+        fields.finish_without(&format!("a step says what to do: {}", KINDS.join(", ")), context.findings);
+        return None;
+    };
     fields.finish(context.findings);
-    if kind.is_none() && context.findings.len() == before {
-        let message = format!("a step says what to do: {}", KINDS.join(", "));
-        context.findings.push(Finding::new(Code::MissingKey, place, message));
-    }
-    let (name, _, value) = kind?;
     let id = id.unwrap_or_else(|| path.to_owned());
     let kind = kind_of(name, value, path, context)?;
-    Some(Draft { id, place, kind })
+    Some(Draft { id, place: key.place, kind })
 }
 
 /// A step of one word: only `exit` needs nothing further.

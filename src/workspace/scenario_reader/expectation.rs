@@ -80,11 +80,10 @@ impl Reader<'_> {
     fn effect(&mut self, node: &Node) -> Option<ExpectedEffect> {
         let mut fields = Fields::of(node, "an effect", self.findings)?;
         let kind = fields.one_of(&["email", "webhook", "audience"], self.findings);
-        if kind.is_none() {
-            let message = "an effect is an `email`, a `webhook` or an `audience`";
-            self.findings.push(Finding::new(Code::MissingKey, fields.place(), message));
-        }
-        let (name, _, value) = kind?;
+        let Some((name, _, value)) = kind else {
+            fields.finish_without("an effect is an `email`, a `webhook` or an `audience`", self.findings);
+            return None;
+        };
         let scalar = reader::text(value, "a name", self.findings);
         let kind = match name {
             "email" => {
