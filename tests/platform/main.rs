@@ -1,4 +1,5 @@
 //! The whole platform: real binary, real servers, real SDKs.
 
 mod doors;
+mod sdk;
 mod served;
