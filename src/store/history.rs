@@ -25,13 +25,13 @@ pub struct MembershipItem {
 }
 
 impl Store {
-    /// The newest events of a profile, newest first.
+    /// The newest events of a profile and of those merged into it, newest first.
     ///
     /// # Errors
     /// The database failed, or a row is damaged.
     pub async fn profile_history(&self, profile: ProfileId, limit: u64) -> Result<Vec<HistoryItem>, StoreError> {
         let rows = history::Entity::find()
-            .filter(history::Column::Profile.eq(profile.to_string()))
+            .filter(history::Column::Profile.is_in(self.lineage(profile).await?))
             .order_by_desc(history::Column::Entry)
             .limit(limit)
             .all(&self.read)

@@ -131,6 +131,21 @@ impl Store {
         row.map(|row| parse_id(&row.profile)).transpose()
     }
 
+    /// The profile and all that were merged into it, directly or by way of others: whose history is its own.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(super) async fn lineage(&self, profile: ProfileId) -> Result<Vec<String>, StoreError> {
+        let mut lineage = vec![profile.to_string()];
+        let mut winners = lineage.clone();
+        while !winners.is_empty() {
+            let rows = merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(winners)).all(&self.read);
+            winners = rows.await?.into_iter().map(|row| row.loser).filter(|loser| !lineage.contains(loser)).collect();
+            lineage.extend(winners.iter().cloned());
+        }
+        Ok(lineage)
+    }
+
     /// The profile that this one was merged into, at the end of the chain; itself if it was not.
     ///
     /// # Errors

@@ -45,6 +45,7 @@ impl MigrationTrait for Migration {
 /// Columns that are looked up by.
 const INDEXES: &[(&str, &str)] = &[
     ("identity", "profile"),
+    ("merged_profile", "winner"),
     ("profile", "shard"),
     ("profile", "wake"),
     ("membership", "segment"),
