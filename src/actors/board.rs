@@ -18,6 +18,8 @@ pub(super) const WAITING_LIMIT: usize = 50_000;
 #[derive(Debug)]
 pub(super) struct Board {
     pub(super) clock: Clock,
+    /// The journal's time: it may run a little ahead of a clock that stands still or was set back.
+    journal_time: AtomicI64,
     waiting: AtomicUsize,
     shards: Vec<Gauge>,
     is_stopping: AtomicBool,
@@ -38,12 +40,23 @@ impl Board {
         let gauge = || Gauge { earliest_wake: AtomicI64::new(Timestamp::MAX.0), is_ticked: AtomicBool::new(false) };
         Self {
             clock,
+            journal_time: AtomicI64::new(Timestamp::MIN.0),
             waiting: AtomicUsize::new(0),
             shards: (0..SHARDS).map(|_| gauge()).collect(),
             is_stopping: AtomicBool::new(false),
             trouble: RwLock::new(None),
             programs: RwLock::new(BTreeMap::new()),
         }
+    }
+
+    /// The present, never before what the journal holds.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now().max(Timestamp(self.journal_time.load(Ordering::SeqCst)))
+    }
+
+    /// Notes that something was received at this instant.
+    pub(super) fn note_journal_time(&self, at: Timestamp) {
+        self.journal_time.fetch_max(at.0, Ordering::SeqCst);
     }
 
     /// Entries and ticks that are on their way through the shards.

@@ -9,13 +9,14 @@ use actix::prelude::*;
 use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
+use crate::channels::Outcome;
 use crate::model::Timestamp;
 use crate::store::outbox::{Claim, Claimed};
 use crate::store::{Store, StoreError};
 use crate::workspace::Program;
 
 use super::board::Board;
-use super::carrier::{Carrier, Outcome};
+use super::carrier::Carrier;
 use super::group::Request;
 use super::outcome;
 use super::sequencer::{Sequencer, Take};
@@ -96,7 +97,7 @@ impl ChannelActor {
                 tokio::time::sleep(RETRY).await;
             };
             for claimed in taken {
-                report(&sequencer, || outcome::of_interrupted(&claimed.effect, board.clock.now())).await;
+                report(&sequencer, || outcome::of_interrupted(&claimed.effect, board.now())).await;
             }
         };
         ctx.spawn(recover.into_actor(self).map(|(), actor, ctx| {
@@ -117,7 +118,7 @@ impl ChannelActor {
             return;
         }
         self.is_claiming = true;
-        let (store, name, now) = (self.store.clone(), self.name.clone(), self.board.clock.now());
+        let (store, name, now) = (self.store.clone(), self.name.clone(), self.board.now());
         let claim = async move { store.claim(&name, now, room).await };
         ctx.spawn(claim.into_actor(self).map(|claim, actor, ctx| {
             actor.is_claiming = false;
@@ -138,7 +139,7 @@ impl ChannelActor {
         self.next = claim.next;
         // There may be more than there was room for.
         self.again |= !claim.taken.is_empty() || !claim.suppressed.is_empty() || !claim.expired.is_empty();
-        let now = self.board.clock.now();
+        let now = self.board.now();
         let suppressed = claim.suppressed.into_iter().map(|effect| (outcome::suppressed(&effect, now), effect.id));
         let expired = claim.expired.into_iter().map(|effect| (outcome::expired(&effect, now), effect.id));
         let stopped: Vec<_> = suppressed.chain(expired).collect();
@@ -164,7 +165,7 @@ impl ChannelActor {
                 .await
                 .unwrap_or_else(|_| Outcome::Unknown { reason: "the channel failed in the middle of it".to_owned() });
             tracing::info!(effect = %effect.id, channel = name, attempts, outcome = word(&outcome), "performed");
-            let now = board.clock.now();
+            let now = board.now();
             report(&sequencer, || outcome::of_try(&effect, outcome.clone(), attempts, now)).await;
         };
         ctx.spawn(perform.into_actor(self).map(|(), actor, ctx| {
@@ -195,7 +196,7 @@ impl ChannelActor {
     }
 
     fn is_next_due(&self) -> bool {
-        self.next.is_some_and(|next| next <= self.board.clock.now())
+        self.next.is_some_and(|next| next <= self.board.now())
     }
 
     fn answer(&mut self) {

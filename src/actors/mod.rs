@@ -27,6 +27,6 @@ mod state_writer;
 mod threads;
 mod wakes;
 
-pub use carrier::{Carrier, Outcome, Performing};
+pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};

@@ -1,5 +1,6 @@
 //! What became of an effect, as an event of the platform and a change of the outbox: both go into one append. Pure.
 
+use crate::channels::Outcome;
 use crate::engine::{Effect, EffectBody};
 use crate::lang::rules::MessageClass;
 use crate::model::event::PLATFORM_SOURCE;
@@ -11,7 +12,6 @@ use crate::model::value::ValueMap;
 use crate::model::{Event, EventKind, Span, Timestamp, Value};
 use crate::store::outbox::{OutboxStatus, OutboxUpdate};
 
-use super::carrier::Outcome;
 use super::group::Request;
 
 /// A message that may be repeated (same `Message-ID`) is tried again this long after the far side fell silent.
@@ -23,7 +23,7 @@ const SILENT_TRIES: u32 = 5;
 pub(super) fn of_try(effect: &Effect, outcome: Outcome, attempts: u32, now: Timestamp) -> Request {
     let update = |status, not_before, detail| OutboxUpdate { effect: effect.id, status, not_before, detail, at: now };
     match outcome {
-        Outcome::Sent { detail } => told(effect, update(OutboxStatus::Sent, None, detail), None),
+        Outcome::Sent { detail } => told(effect, update(OutboxStatus::Sent, None, Some(detail)), None),
         Outcome::Failed { reason } => {
             told(effect, update(OutboxStatus::Failed, None, Some(reason.clone())), Some(reason))
         }
@@ -189,7 +189,7 @@ mod tests {
             parts(of_try(&mail(MessageClass::Marketing), again, 0, Timestamp(9))),
             (Vec::new(), OutboxStatus::Ready)
         );
-        let sent = Outcome::Sent { detail: None };
+        let sent = Outcome::Sent { detail: String::new() };
         let told = parts(of_try(&mail(MessageClass::Marketing), sent, 0, Timestamp(9)));
         assert_eq!(told, (vec![EMAIL_SENT.to_owned()], OutboxStatus::Sent));
     }

@@ -1,6 +1,6 @@
 //! The running platform: start-up, the handle that the doors hold, and the way down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,14 +8,15 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::model::{Event, Offset, ProfileId, Timestamp};
-use crate::store::journal::Quarantined;
 use crate::privacy::links::Signer;
+use crate::store::journal::Quarantined;
+use crate::store::outbox::OutboxStatus;
 use crate::store::{Store, StoreError};
 use crate::workspace::{Config, Program};
 
 use super::Clock;
 use super::board::Board;
-use super::carrier::Carrier;
+use super::carrier::{self, Carrier};
 use super::channel::{self, ChannelActor};
 use super::group::Request;
 use super::recovery::{self, Left};
@@ -93,7 +94,9 @@ impl Platform {
     /// # Errors
     /// The store does not answer, or what it holds cannot be read by this program.
     pub async fn start(with: StartWith) -> Result<Self, StartError> {
-        Self::start_with(with, BTreeMap::new()).await
+        let links = signer(&with).await?;
+        let carriers = carrier::from_config(&with.config, &links).map_err(StartError::Unusable)?;
+        Self::start_carrying(with, links, carriers).await
     }
 
     /// Like [`Self::start`], with the channels given.
@@ -101,8 +104,16 @@ impl Platform {
     /// # Errors
     /// As [`Self::start`].
     pub async fn start_with(with: StartWith, carriers: BTreeMap<String, Arc<dyn Carrier>>) -> Result<Self, StartError> {
+        let links = signer(&with).await?;
+        Self::start_carrying(with, links, carriers).await
+    }
+
+    async fn start_carrying(
+        with: StartWith,
+        links: Arc<Signer>,
+        carriers: BTreeMap<String, Arc<dyn Carrier>>,
+    ) -> Result<Self, StartError> {
         let StartWith { program, config, store, clock } = with;
-        let links = Arc::new(Signer::new(&store.secret("links").await?, &config.public_url));
         let board = Arc::new(Board::new(clock));
         let mut left = Left::read(&store, &board, &program).await?;
         let threads = Threads::start();
@@ -117,6 +128,7 @@ impl Platform {
         });
         let in_force = recovery::replay(&store, &board, &sequencer, &left).await?;
         recovery::deploy(&store, &board, &sequencer, &program, &left, in_force.as_deref()).await?;
+        warn_of_the_stranded(&store, &carriers).await?;
         let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
         sequencer.send(Open).await.map_err(ended)?;
         let relay = RelayActor::start_in_arbiter(&threads.channels, {
@@ -203,22 +215,22 @@ impl Platform {
         &self.inner.store
     }
 
-    /// Signs the links in mail, and reads them back.
-    #[must_use]
-    pub fn links(&self) -> &Arc<Signer> {
-        &self.inner.links
-    }
-
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.inner.board.clock
+    }
+
+    /// Signs and checks the links in mail.
+    #[must_use]
+    pub fn links(&self) -> &Arc<Signer> {
+        &self.inner.links
     }
 
     /// Waits until everything that was accepted is applied, wakes and schedules due by now are fired, and no effect is
     /// ready or being performed. Effects that wait for a later try do not count.
     pub async fn settle(&self) {
         while !self.inner.board.is_stopping() {
-            if self.settle_once().await == 0 && !self.inner.board.is_any_due(self.clock().now()) {
+            if self.settle_once().await == 0 && !self.inner.board.is_any_due(self.inner.board.now()) {
                 return;
             }
         }
@@ -269,6 +281,22 @@ impl Platform {
         // A thread that panicked has ended as well.
         let _ = actix_rt::task::spawn_blocking(join).await;
     }
+}
+
+/// What signs the links in mail: its secret is made once and kept in the store.
+async fn signer(with: &StartWith) -> Result<Arc<Signer>, StartError> {
+    let secret = with.store.secret("links").await?;
+    Ok(Arc::new(Signer::new(&secret, &with.config.public_url)))
+}
+
+/// Effects for a channel that the settings do not name any more stay where they are, and somebody should know.
+async fn warn_of_the_stranded(store: &Store, carriers: &BTreeMap<String, Arc<dyn Carrier>>) -> Result<(), StartError> {
+    let waiting = store.outbox(Some(OutboxStatus::Ready), 1_000).await?;
+    let stranded: BTreeSet<String> = waiting.into_iter().map(|item| item.effect.destination).collect();
+    for destination in stranded.iter().filter(|name| !carriers.contains_key(*name)) {
+        tracing::warn!(destination, "effects wait for a channel that tidewater.yaml does not name");
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Platform {

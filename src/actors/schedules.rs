@@ -59,7 +59,7 @@ impl SchedulesActor {
             self.plan(ctx);
             return;
         };
-        let now = self.board.clock.now();
+        let now = self.board.now();
         let due = plans.iter().find_map(|(journey, plan)| {
             let at = latest_missed(&plan.schedule, plan.next.filter(|next| *next <= now)?, now);
             Some((journey.clone(), at))
@@ -86,7 +86,7 @@ impl SchedulesActor {
             match fired {
                 Ok(fired) => {
                     let last: BTreeMap<String, Timestamp> = fired.into_iter().collect();
-                    actor.plans = Some(plans(&actor.program, &last, actor.board.clock.now()));
+                    actor.plans = Some(plans(&actor.program, &last, actor.board.now()));
                     actor.look(ctx);
                 }
                 // The clock's interval asks again.

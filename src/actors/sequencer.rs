@@ -80,6 +80,7 @@ pub(super) struct Sequencer {
 
 impl Sequencer {
     pub(super) fn new(store: Store, board: Arc<Board>, shards: Vec<Addr<Shard>>, head: JournalHead) -> Self {
+        board.note_journal_time(head.received_at);
         let shards = shards.into_iter().map(|address| Link { address, backlog: VecDeque::new() }).collect();
         Self {
             store,
@@ -108,7 +109,7 @@ impl Sequencer {
         }
         self.is_committing = true;
         let received_at =
-            self.board.clock.now().max(self.head.received_at).max(Timestamp(self.watermark.0.saturating_add(1)));
+            self.board.now().max(self.head.received_at).max(Timestamp(self.watermark.0.saturating_add(1)));
         let (store, head) = (self.store.clone(), self.head);
         let mut resolver = std::mem::take(&mut self.resolver);
         let commit = async move {
@@ -147,6 +148,7 @@ impl Sequencer {
         self.resolver = resolver;
         if let Some(last) = group.append.entries.last() {
             self.head = JournalHead { offset: last.offset, received_at };
+            self.board.note_journal_time(received_at);
         }
         for (reply, offset) in replies.into_iter().zip(group.ends) {
             // Whoever asked may have hung up; the events are durable all the same.
@@ -192,6 +194,7 @@ impl Sequencer {
             Ok((head, missed)) => {
                 tracing::info!(missed = missed.len(), "the store answers again");
                 actor.head = head;
+                actor.board.note_journal_time(head.received_at);
                 actor.deal(missed);
                 actor.probe = None;
                 actor.board.set_trouble(None);
@@ -256,7 +259,7 @@ impl Sequencer {
     fn idle(&mut self) {
         self.flush();
         if self.is_open && !self.is_committing && self.waiting.is_empty() && self.probe.is_none() {
-            self.tell_time(self.board.clock.now());
+            self.tell_time(self.board.now());
         }
     }
 

@@ -2,4 +2,6 @@
 
 mod doors;
 mod sdk;
+mod recovery;
 mod served;
+mod shop;
