@@ -36,3 +36,23 @@ pub(super) fn refused(refused: &Refused) -> HttpResponse {
 pub(super) async fn no_such_page(_request: HttpRequest) -> HttpResponse {
     failure(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn told(why: &Refused) -> (u16, String) {
+        let answer = refused(why);
+        (answer.status().as_u16(), answer.headers()[header::RETRY_AFTER].to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn who_may_come_again_is_told_when() {
+        assert_eq!(told(&Refused::Busy { retry_after: Duration::from_secs(7) }), (429, "7".to_owned()));
+        assert_eq!(told(&Refused::Busy { retry_after: Duration::from_millis(3) }), (429, "1".to_owned()));
+        assert_eq!(told(&Refused::Unavailable { reason: "disk full".into() }).0, 503);
+        assert_eq!(told(&Refused::Stopping).0, 503);
+    }
+}

@@ -378,3 +378,29 @@ async fn a_click_is_noted_and_leads_only_where_we_signed() {
     assert_eq!(shown["events"][0]["properties"]["effect_id"], EffectId(3).to_string());
     served.stop().await;
 }
+
+#[actix_web::test]
+async fn a_platform_that_has_stopped_takes_nothing_and_says_so() {
+    let served = Served::start(RULES, "").await;
+    let get = |path: &str| served.client.get(format!("{}{path}", served.url));
+    assert_eq!(answer(get("/readyz")).await, (200, json!({"status": "ready"})));
+    let profile = profile_of(&served, "u1").await;
+    let link = UnsubscribeLink {
+        profile,
+        topic: "newsletter".into(),
+        channel: "email".into(),
+        effect: EffectId(3),
+        origin: None,
+    };
+    let unsubscribe = path(&served.platform.links().unsubscribe_url(&link));
+    served.platform.stop().await;
+    assert_eq!(answer(get("/healthz")).await.0, 200);
+    assert_eq!(answer(get("/readyz")).await.0, 503);
+    let sent = post(&served, "/v1/track").body(json!({"userId": "u1", "event": "X"}).to_string()).send().await.unwrap();
+    assert_eq!(sent.status(), 503);
+    assert!(sent.headers().contains_key("retry-after"));
+    let wish = served.client.post(format!("{}{unsubscribe}", served.url)).body("List-Unsubscribe=One-Click");
+    let page = wish.send().await.unwrap();
+    assert_eq!(page.status(), 503, "a wish that is not kept is not confirmed");
+    served.stop().await;
+}
