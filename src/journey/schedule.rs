@@ -19,7 +19,8 @@ pub struct Schedule {
     /// As written, five fields: `0 9 * * MON`.
     pub expression: String,
     pub zone: Tz,
-    wall: cron::Schedule,
+    /// On the wall clock, which is given to it as if it were UTC.
+    wall: Box<cron::Schedule>,
     every_hour: bool,
 }
 
@@ -46,7 +47,7 @@ impl Schedule {
         let six = format!("0 {minute} {hour} {day} {month} {weekdays}");
         let wall = cron::Schedule::from_str(&six).map_err(|_| format!("`{expression}` is not a schedule"))?;
         let every_hour = hour.starts_with('*');
-        let schedule = Self { expression: fields.join(" "), zone, wall, every_hour };
+        let schedule = Self { expression: fields.join(" "), zone, wall: Box::new(wall), every_hour };
         if schedule.next_after(Timestamp(0)).is_none() {
             return Err(format!("`{expression}` never comes up"));
         }

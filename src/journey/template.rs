@@ -7,8 +7,9 @@ use minijinja::Environment;
 use crate::finding::{Code, Finding, Locate, Span, did_you_mean};
 use crate::lang::Rules;
 
-/// What templates may use beside traits and computes: who, the event that a run began on, and the way out.
-pub const VARIABLES: [&str; 3] = ["user_id", "entry", "unsubscribe_url"];
+/// What templates may use beside traits and computes: who, in which journey, the event that the run began on, and the
+/// way out.
+pub const VARIABLES: [&str; 5] = ["user_id", "profile_id", "journey", "entry", "unsubscribe_url"];
 
 /// What the template language itself brings along.
 const BUILT_IN: [&str; 6] = ["range", "dict", "namespace", "debug", "loop", "self"];
@@ -31,6 +32,7 @@ pub fn check(text: &str, locate: &dyn Locate, known: &BTreeSet<String>, findings
             return;
         }
     };
+    unknown_filters(&template, text, locate, findings);
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
     for name in used {
         if known.contains(&name) || BUILT_IN.contains(&name.as_str()) {
@@ -57,6 +59,53 @@ fn syntax(text: &str, locate: &dyn Locate, error: &minijinja::Error) -> Finding 
     };
     let detail = error.detail().unwrap_or("the template breaks off");
     Finding::new(Code::TemplateSyntax, locate.place(span), format!("this template cannot be read: {detail}"))
+}
+
+/// Filters are looked up only when a template is filled; an author should hear of a misspelt one before.
+fn unknown_filters(
+    template: &minijinja::Template<'_, '_>,
+    text: &str,
+    locate: &dyn Locate,
+    findings: &mut Vec<Finding>,
+) {
+    let mut state = template.new_state();
+    for span in filters(text) {
+        let name = &text[span.start..span.end];
+        let outcome = state.apply_filter(name, &[]);
+        if outcome.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter) {
+            let message = format!("templates have no filter `{name}`");
+            findings.push(Finding::new(Code::TemplateSyntax, locate.place(span), message));
+        }
+    }
+}
+
+/// Where filters are named: a word behind `|` in a statement, outside of quotes.
+fn filters(text: &str) -> Vec<Span> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(open) = text[at..].find("{{").into_iter().chain(text[at..].find("{%")).min().map(|open| at + open) {
+        let close = if text[open..].starts_with("{{") { "}}" } else { "%}" };
+        let end = text[open..].find(close).map_or(text.len(), |length| open + length);
+        let mut quote = None;
+        for (offset, sign) in text[open..end].char_indices() {
+            match (quote, sign) {
+                (None, '"' | '\'') => quote = Some(sign),
+                (Some(opened), _) if opened == sign => quote = None,
+                (None, '|') => {
+                    let rest = &text[open + offset + 1..end];
+                    let start = open + offset + 1 + (rest.len() - rest.trim_start().len());
+                    let word = text[start..end].find(|sign: char| !sign.is_alphanumeric() && sign != '_');
+                    let stop = word.map_or(end, |length| start + length);
+                    if stop > start {
+                        found.push(Span::new(start, stop));
+                    }
+                }
+                _ => {}
+            }
+        }
+        at = end;
+    }
+    found
 }
 
 /// The first place inside `{{ … }}` or `{% … %}` where the name stands as a word.
@@ -99,6 +148,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_found() {
         assert_eq!(found("one\n{{ first_name").first().map(|found| found.0), Some(Code::TemplateSyntax));
+        assert_eq!(found("{{ email | shout }}").first().map(|found| found.0), Some(Code::TemplateSyntax));
         assert_eq!(found("{% if x %}").first().map(|found| found.0), Some(Code::TemplateSyntax));
     }
 }

@@ -19,7 +19,7 @@ pub fn check(loaded: &Loaded) -> Vec<Finding> {
     let mut findings = loaded.program.as_deref().map(check_program).unwrap_or_default();
     apply_levels(&mut findings, &loaded.levels);
     findings.extend(loaded.findings.iter().cloned());
-    findings.sort_by(|a, b| (a.place, a.code).cmp(&(b.place, b.code)));
+    findings.sort_by_key(|finding| (finding.place, finding.code));
     findings
 }
 

@@ -242,7 +242,7 @@ impl Workspace {
         let mut findings = self.findings;
         findings.extend(self.aside);
         apply_levels(&mut findings, &settings.levels);
-        findings.sort_by(|a, b| (a.place, a.code).cmp(&(b.place, b.code)));
+        findings.sort_by_key(|finding| (finding.place, finding.code));
         findings.dedup();
         let config_stands = !findings
             .iter()

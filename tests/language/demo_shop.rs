@@ -51,3 +51,24 @@ fn all_scenarios_of_the_demo_shop_pass() {
     }
     assert_eq!(failures, Vec::<String>::new());
 }
+
+/// The least that is known when a template is filled: nobody has told their name, nothing was looked at.
+#[test]
+fn every_template_of_the_demo_shop_can_be_filled_for_someone_hardly_known() {
+    use tidewater::channels::template::{Form, render};
+    let program = shop().program.expect("a program");
+    let variables: tidewater::model::value::ValueMap = serde_json::from_str(
+        r#"{"email":"a@b.example","orders":1,"entry":{"order_id":"o 1","revenue":20},
+            "unsubscribe_url":"https://shop.example/u/1","profile_id":"p","journey":"j"}"#,
+    )
+    .expect("variables");
+    for (name, template) in &program.templates {
+        for (body, form) in [(&template.html, Form::Html), (&template.text, Form::Text)] {
+            let body = body.as_deref().unwrap_or_else(|| panic!("`{name}` has HTML and text"));
+            let filled = render(name, body, form, &variables).unwrap_or_else(|error| panic!("{error}"));
+            // In HTML the slashes may be written as entities.
+            assert!(filled.replace("&#x2f;", "/").contains("https://shop.example/u/1"), "{name}");
+            assert!(!filled.contains("{{") && !filled.contains("undefined"), "{name}: {filled}");
+        }
+    }
+}

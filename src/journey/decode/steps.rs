@@ -317,15 +317,15 @@ fn trait_value(index: TraitIndex, node: &Node, context: &mut Context<'_, '_>) ->
     }
     let value = node.to_value();
     let declared = &context.rules().traits[index.at()];
-    let fits = match (&declared.kind, &value) {
+    let fits = matches!(
+        (&declared.kind, &value),
         (_, Value::Null)
-        | (ValueType::Text | ValueType::Date | ValueType::Time, Value::Text(_))
-        | (ValueType::Number | ValueType::Money { .. }, Value::Number(_))
-        | (ValueType::Bool, Value::Bool(_))
-        | (ValueType::List(_), Value::List(_))
-        | (ValueType::Object(_), Value::Map(_)) => true,
-        _ => false,
-    };
+            | (ValueType::Text | ValueType::Date | ValueType::Time, Value::Text(_))
+            | (ValueType::Number | ValueType::Money { .. }, Value::Number(_))
+            | (ValueType::Bool, Value::Bool(_))
+            | (ValueType::List(_), Value::List(_))
+            | (ValueType::Object(_), Value::Map(_))
+    );
     let finding = if !fits {
         let wanted = kind_name(&declared.kind);
         let message = format!("trait `{}` holds {wanted}; this is {}", declared.name, value.kind_name());
