@@ -304,3 +304,6 @@ impl fmt::Debug for Platform {
         f.debug_struct("Platform").field("version", &self.inner.program.version).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

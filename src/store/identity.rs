@@ -139,7 +139,8 @@ impl Store {
         let mut lineage = vec![profile.to_string()];
         let mut winners = lineage.clone();
         while !winners.is_empty() {
-            let rows = merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(winners)).all(&self.read);
+            let rows =
+                merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(winners)).all(&self.read);
             winners = rows.await?.into_iter().map(|row| row.loser).filter(|loser| !lineage.contains(loser)).collect();
             lineage.extend(winners.iter().cloned());
         }

@@ -1,7 +1,7 @@
 //! The whole platform: real binary, real servers, real SDKs.
 
 mod doors;
-mod sdk;
 mod recovery;
+mod sdk;
 mod served;
 mod shop;

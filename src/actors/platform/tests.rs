@@ -1,0 +1,82 @@
+//! What needs a look inside: an entry that the engine cannot apply, and a full platform.
+
+use super::*;
+use crate::actors::customer::tests::TRIPPING;
+use crate::model::EventKind;
+use crate::model::value::ValueMap;
+use crate::workspace::compile;
+
+const RULES: &str = "event \"Trip The Engine\" { order_id: text }\nevent \"Order Completed\" { order_id: text }\n\
+                     compute orders = count of \"Order Completed\"\nsegment buyer = did \"Order Completed\"\n";
+
+async fn start(dir: &std::path::Path) -> Platform {
+    let files = vec![
+        ("tidewater.yaml".to_owned(), "sources:\n  shop: test-write-key\n".to_owned()),
+        ("rules/shop.tide".to_owned(), RULES.to_owned()),
+    ];
+    let loaded = compile(files, &|_| None);
+    assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
+    let store = Store::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
+    let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
+    Platform::start(StartWith { program, config, store, clock: Clock::system() }).await.unwrap()
+}
+
+fn event(id: &str, name: &str, user: &str) -> Event {
+    Event {
+        message_id: id.to_owned(),
+        kind: EventKind::Track,
+        name: name.to_owned(),
+        source: "shop".to_owned(),
+        timestamp: Timestamp::MAX,
+        user_id: Some(user.to_owned()),
+        anonymous_id: None,
+        previous_id: None,
+        group_id: None,
+        properties: ValueMap::new(),
+        traits: ValueMap::new(),
+        context: ValueMap::new(),
+    }
+}
+
+#[actix_rt::test]
+async fn an_entry_that_cannot_be_applied_goes_to_quarantine_and_the_rest_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = start(dir.path()).await;
+    let order = |id: &str, user: &str| event(id, "Order Completed", user);
+    let events = vec![order("m1", "ada"), event("m2", TRIPPING, "ada"), order("m3", "ada"), order("m4", "bob")];
+    platform.ingest(events, Vec::new()).await.unwrap();
+    platform.settle().await;
+    let refused = platform.store().quarantine(10).await.unwrap();
+    let codes: Vec<_> = refused.iter().map(|(_, row)| (row.code.as_str(), row.payload.contains("m2"))).collect();
+    assert_eq!(codes, [("poison", true)]);
+    for (id, count) in [("m1", 1), ("m2", 0), ("m3", 1), ("m4", 1)] {
+        let counts = platform.store().message_counts().await.unwrap();
+        assert_eq!(counts.iter().find(|(message, _)| message == id).map_or(0, |(_, count)| *count), count, "{id}");
+    }
+    // The customer is alive, and the entry stays left out after a restart.
+    platform.ingest(vec![order("m5", "ada")], Vec::new()).await.unwrap();
+    platform.settle().await;
+    platform.abort().await;
+    let platform = start(dir.path()).await;
+    platform.settle().await;
+    assert_eq!(platform.store().quarantine(10).await.unwrap().len(), 1);
+    assert_eq!(platform.store().message_counts().await.unwrap().len(), 4);
+    platform.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_full_platform_asks_sources_to_come_back_and_still_takes_what_it_says_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = start(dir.path()).await;
+    let board = platform.inner.board.clone();
+    board.sent_to_shard(crate::actors::board::WAITING_LIMIT);
+    let refused = platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await;
+    assert_eq!(refused, Err(Refused::Busy { retry_after: RETRY_AFTER }));
+    let ada = ProfileId::from_identifier("user_id", "ada");
+    let mut left = event("m2", crate::model::platform_event::UNSUBSCRIBED, "ada");
+    left.kind = EventKind::Platform;
+    assert!(platform.record(ada, left).await.is_ok());
+    board.done_by_shard(crate::actors::board::WAITING_LIMIT);
+    assert!(platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await.is_ok());
+    platform.stop().await;
+}
