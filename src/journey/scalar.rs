@@ -207,7 +207,9 @@ fn block(text: &str, scalar: &Scalar) -> Option<Vec<Span>> {
     } else {
         [line_start(text, span.start), header_end(span.start)]
     };
-    starts.into_iter().find_map(|start| {
+    // What stands behind the scalar is not looked at, so that many scalars in one file stay cheap.
+    let text = &text[..header_end(span.end)];
+    starts.into_iter().filter(|start| *start <= text.len()).find_map(|start| {
         let lines = lines(text, start);
         let widest = lines.iter().map(|line| indent(&text[line.start..line.end])).max().unwrap_or(0);
         // The indentation may be given by a number that counts from the parent's, which we do not know: try them.

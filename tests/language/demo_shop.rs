@@ -72,3 +72,21 @@ fn every_template_of_the_demo_shop_can_be_filled_for_someone_hardly_known() {
         }
     }
 }
+
+/// The year's scenario says when windows end to the second; moved by one second, it must fail.
+#[test]
+fn a_window_that_ends_a_second_off_fails_the_scenario() {
+    let program = shop().program.expect("a program");
+    let year = include_str!("../../scenarios/a-year.yaml");
+    let exits = ["2026-02-04T12:00:00Z", "2026-03-06T12:00:00Z", "2026-04-05T12:00:00Z", "2026-07-04T12:00:00Z"];
+    for exit in exits {
+        let second_before = exit.replace("12:00:00", "11:59:59");
+        let moved = year.replace(&format!("at: {exit}"), &format!("at: {second_before}"));
+        let mut files = program.sources.clone();
+        files.push(("scenarios/a-year.yaml".to_owned(), moved));
+        let loaded = workspace::compile(files, &|_| None);
+        let program = loaded.program.as_deref().expect("a program");
+        let report = tidewater::engine::scenario::run(program, &loaded.scenarios[0]);
+        assert!(!report.passed(), "{exit}: membership ended too early, or nothing was looked at");
+    }
+}

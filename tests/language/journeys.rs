@@ -140,6 +140,23 @@ fn forms_are_checked_and_all_findings_of_a_file_are_collected() {
 }
 
 #[test]
+fn keys_of_another_kind_of_entry_and_empty_branches_are_refused() {
+    assert_eq!(
+        found("journey: j\nenter: { segment: buyers, key: order_id }\nsteps: []\n"),
+        [(Code::UnknownKey, 2, 27)]
+    );
+    assert_eq!(
+        found("journey: j\nenter: { event: Product Added, existing: enter }\nsteps: []\n"),
+        [(Code::UnknownKey, 2, 32)]
+    );
+    assert_eq!(
+        found("journey: j\nenter: { segment: buyers, event: Product Added }\nsteps: []\n"),
+        [(Code::WrongShape, 2, 10)]
+    );
+    assert_eq!(found_in_steps("  - branch: [{ else: [] }]\n"), [(Code::MissingKey, 5, 13)]);
+}
+
+#[test]
 fn what_is_not_carried_out_yet_is_an_error() {
     let journey = "journey: j\nholdout: 5%\nfrequency_cap: { messages: 3, in: 7 days }\non_edit: pin\n\
                    enter: { date: renewal }\nsteps:\n  - update_profile: { score: { rule: score + 1 } }\n---\nbroadcast: b\n";

@@ -87,13 +87,17 @@ fn schedule(node: &Node, fields: &mut Fields<'_>, context: &mut Context<'_, '_>)
 
 /// Keys that belong to another kind of entry than the one given.
 fn refuse_strangers(fields: &mut Fields<'_>, kind: Option<&str>, context: &mut Context<'_, '_>) {
-    for (key, owner) in [("where", "event"), ("key", "event"), ("to", "schedule")] {
+    for (key, owner) in [("where", "event"), ("key", "event"), ("to", "schedule"), ("existing", "segment")] {
         if kind == Some(owner) {
             continue;
         }
         if let Some((scalar, _)) = fields.take_with_key(key) {
             let message = format!("`{key}` goes with an entry by `{owner}`");
-            context.push(Code::UnknownKey, scalar.place, message, "a further condition on the person is `when`");
+            let help = match key {
+                "existing" => "it says what becomes of people who are in the segment already",
+                _ => "a further condition on the person is `when`",
+            };
+            context.push(Code::UnknownKey, scalar.place, message, help);
         }
     }
 }

@@ -220,6 +220,12 @@ fn branch(node: &Node, path: &str, context: &mut Context<'_, '_>) -> Option<Draf
         }
         fields.finish(context.findings);
     }
+    if !nodes
+        .iter()
+        .any(|node| matches!(&node.kind, NodeKind::Map(keys) if keys.iter().any(|(key, _)| key.text == "if")))
+    {
+        context.findings.push(Finding::new(Code::MissingKey, node.place, "a `branch` has at least one `if`"));
+    }
     Some(DraftKind::Branch { arms, otherwise })
 }
 
