@@ -331,3 +331,77 @@ proptest! {
         let _ = with_journey(&text);
     }
 }
+
+/// The wrong and the right example of a code's page.
+fn examples(code: Code) -> (String, String) {
+    let page = code.page();
+    let example = |heading: &str| {
+        let section = page.split(heading).nth(1).unwrap_or_else(|| panic!("{code} has `{heading}`"));
+        let body = section.split("```").nth(1).unwrap_or_else(|| panic!("{code} has an example"));
+        body.split_once('\n').expect("a language, then the example").1.to_owned()
+    };
+    (example("## Wrong"), example("## Right"))
+}
+
+#[test]
+fn every_code_has_a_page_of_the_one_form() {
+    for code in Code::ALL {
+        let page = code.page();
+        assert!(page.starts_with(&format!("# {code}: {}\n", code.summary())), "{code}");
+        for heading in ["## What it means", "## Why it matters", "## Wrong", "## Right", "## When to silence it"] {
+            assert!(page.contains(heading), "{code} lacks `{heading}`");
+        }
+        let (wrong, right) = examples(*code);
+        assert!(!wrong.trim().is_empty() && wrong != right, "{code}");
+    }
+}
+
+/// What the pages show as wrong is found as that, and what they show as right is not.
+#[test]
+fn the_examples_of_the_pages_are_what_they_say() {
+    let rules = r#"
+trait country: text
+trait plan: text one of ("free", "club")
+trait score: number
+trait revenue_note: text
+compute orders = count of "Order Completed"
+compute lifetime_value = count of "Order Completed"
+event "Order Completed" { order_id: text required, revenue: money by currency, currency: text }
+"#;
+    // Of each code: what stands before the example in a rule file.
+    let before = |code: Code| match code {
+        Code::UnknownEvent => "",
+        Code::UnknownTrait => "event \"X\" {}\n",
+        Code::UnknownSegment | Code::DuplicateName | Code::SegmentCycle | Code::Contradiction => rules,
+        Code::Syntax | Code::AndOrMixed | Code::NotBeforeComparison | Code::MixedCurrencies | Code::OnlyNegatives => {
+            rules
+        }
+        _ => "",
+    };
+    for code in [
+        Code::Syntax,
+        Code::UnknownEvent,
+        Code::UnknownTrait,
+        Code::UnknownSegment,
+        Code::UnknownProperty,
+        Code::DuplicateName,
+        Code::UnknownCleaner,
+        Code::TypeMismatch,
+        Code::NotOneOf,
+        Code::AndOrMixed,
+        Code::SegmentCycle,
+        Code::NotBeforeComparison,
+        Code::MixedCurrencies,
+        Code::OnlyNegatives,
+        Code::Contradiction,
+    ] {
+        let (wrong, right) = examples(code);
+        let found = |example: &str| {
+            let text = format!("{}{example}", before(code));
+            let loaded = compile(&[("tidewater.yaml", "rates: { EUR: 1 }\n"), ("rules/a.tide", &text)]);
+            lint::check(&loaded).iter().any(|finding| finding.code == code)
+        };
+        assert!(found(&wrong), "{code} is not found in:\n{wrong}");
+        assert!(!found(&right), "{code} is found in:\n{right}");
+    }
+}
