@@ -1,1 +1,7 @@
-fn main() {}
+//! The `tidewater` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    tidewater::cli::run()
+}

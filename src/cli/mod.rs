@@ -1,1 +1,77 @@
 //! The commands: one file each; print and exit, no logic of their own.
+
+mod check;
+mod demo;
+mod drawing;
+mod fmt;
+mod init;
+mod lint;
+mod list;
+mod output;
+mod profile;
+mod report;
+mod segment;
+mod serve;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use output::Failure;
+
+/// A customer data platform that you write down.
+#[derive(Debug, Parser)]
+#[command(name = "tidewater", version, arg_required_else_help = true, max_term_width = 110)]
+#[command(after_help = "Start with `tidewater demo`, or `tidewater init my-shop`. Exit codes: 0 well, 1 findings or \
+failure, 2 wrong usage.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(demo::Arguments),
+    Init(init::Arguments),
+    Lint(lint::Arguments),
+    Fmt(fmt::Arguments),
+    Test(test::Arguments),
+    Serve(serve::Arguments),
+    #[command(subcommand)]
+    Segment(segment::Command),
+    #[command(subcommand)]
+    Profile(profile::Command),
+    #[command(subcommand)]
+    Report(report::Command),
+    #[command(subcommand)]
+    Outbox(list::OutboxCommand),
+    #[command(subcommand)]
+    Quarantine(list::QuarantineCommand),
+}
+
+/// Reads the command line, carries the command out, and says how it went.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Segment(command) => segment::run(command),
+        Command::Profile(command) => profile::run(command),
+        Command::Report(command) => report::run(command),
+        Command::Outbox(command) => list::outbox(command),
+        Command::Quarantine(command) => list::quarantine(command),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => {
+            anstream::eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -9,6 +9,7 @@ mod declare;
 pub mod duration;
 pub mod eval;
 mod expected;
+mod format;
 mod names;
 mod parse;
 mod readers;
@@ -18,4 +19,5 @@ mod write;
 
 pub use compile::{Compiler, RuleFile, Settings};
 pub use duration::parse_span;
+pub use format::format;
 pub use rules::Rules;

@@ -1,11 +1,13 @@
 //! Who is in which segment.
 
+use std::collections::BTreeMap;
+
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
 use crate::model::{ProfileId, Timestamp};
 
-use super::entity::{identity, membership};
+use super::entity::{identity, membership, membership_change};
 use super::error::parse_id;
 use super::identity::Identifier;
 use super::{Store, StoreError};
@@ -58,6 +60,29 @@ impl Store {
                 Ok(Member { profile: parse_id(&row.profile)?, identifiers, since: Timestamp(row.since) })
             })
             .collect()
+    }
+
+    /// How often each segment was entered and left, by name.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn segment_traffic(&self) -> Result<BTreeMap<String, (i64, i64)>, StoreError> {
+        let rows: Vec<(String, bool, i64)> = membership_change::Entity::find()
+            .select_only()
+            .column(membership_change::Column::Segment)
+            .column(membership_change::Column::Entered)
+            .column_as(membership_change::Column::Profile.count(), "changes")
+            .group_by(membership_change::Column::Segment)
+            .group_by(membership_change::Column::Entered)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        let mut traffic: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+        for (segment, entered, changes) in rows {
+            let (entries, exits) = traffic.entry(segment).or_default();
+            *(if entered { entries } else { exits }) += changes;
+        }
+        Ok(traffic)
     }
 
     /// Sizes of all segments that have members, by name.

@@ -1,0 +1,94 @@
+//! `tidewater outbox list` and `tidewater quarantine list`: what waits, failed or was refused, and why.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::engine::scenario::named;
+
+use super::output::{Database, Done, Format, block_on, print_json, print_table};
+
+/// Look at effects between decision and outcome.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum OutboxCommand {
+    /// The newest effects, with what became of them.
+    #[command(after_help = "Example:\n  tidewater outbox list --limit 20")]
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+        #[command(flatten)]
+        database: Database,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+/// Look at what was refused.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// The newest events that were refused or set aside, with the reason.
+    #[command(after_help = "Example:\n  tidewater quarantine list --format json")]
+    List {
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+        #[command(flatten)]
+        database: Database,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+pub(super) fn outbox(command: OutboxCommand) -> Done {
+    let OutboxCommand::List { limit, database, format } = command;
+    block_on(async {
+        let items = database.open().await?.outbox(None, limit).await?;
+        match format {
+            Format::Json => print_json(&items)?,
+            Format::Human => {
+                let rows: Vec<Vec<String>> = items
+                    .iter()
+                    .map(|item| {
+                        vec![
+                            item.effect.decided_at.to_string(),
+                            item.status.as_str().to_owned(),
+                            item.attempts.to_string(),
+                            named(&item.effect),
+                            item.detail.clone().unwrap_or_default(),
+                        ]
+                    })
+                    .collect();
+                print_table(&["decided", "status", "tries", "what", "why"], &rows);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+pub(super) fn quarantine(command: QuarantineCommand) -> Done {
+    let QuarantineCommand::List { limit, database, format } = command;
+    block_on(async {
+        let items = database.open().await?.quarantine(limit).await?;
+        match format {
+            Format::Json => {
+                let list: Vec<_> = items
+                    .iter()
+                    .map(|(id, item)| {
+                        json!({
+                            "id": id, "source": item.source, "received_at": item.received_at.to_string(),
+                            "code": item.code, "reason": item.reason, "payload": item.payload,
+                        })
+                    })
+                    .collect();
+                print_json(&list)?;
+            }
+            Format::Human => {
+                let rows: Vec<Vec<String>> = items
+                    .into_iter()
+                    .map(|(_, item)| vec![item.received_at.to_string(), item.source, item.code, item.reason])
+                    .collect();
+                print_table(&["received", "source", "code", "reason"], &rows);
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,100 @@
+//! `tidewater segment`: sizes and members.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
+
+/// Look at segments.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// All segments with members, and how many.
+    #[command(after_help = "Example:\n  tidewater segment list --format json")]
+    List {
+        #[command(flatten)]
+        database: Database,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Who is in a segment, since when.
+    #[command(
+        after_help = "Examples:\n  tidewater segment members vip\n  tidewater segment members vip --limit 10000 --format json"
+    )]
+    Members {
+        /// Name of the segment.
+        segment: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u64,
+        #[command(flatten)]
+        database: Database,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+pub(super) fn run(command: Command) -> Done {
+    block_on(async {
+        match command {
+            Command::List { database, format } => list(&database, format).await,
+            Command::Members { segment, limit, database, format } => members(&segment, limit, &database, format).await,
+        }
+    })
+}
+
+async fn list(database: &Database, format: Format) -> Done {
+    let sizes = database.open().await?.segment_sizes().await?;
+    match format {
+        Format::Json => print_json(&sizes)?,
+        Format::Human => {
+            let rows: Vec<Vec<String>> =
+                sizes.into_iter().map(|size| vec![size.segment, size.members.to_string()]).collect();
+            print_table(&["segment", "members"], &rows);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn members(segment: &str, limit: u64, database: &Database, format: Format) -> Done {
+    let store = database.open().await?;
+    let members = store.segment_members(segment, None, limit).await?;
+    if members.is_empty() && format == Format::Human {
+        let known: Vec<String> = store.segment_sizes().await?.into_iter().map(|size| size.segment).collect();
+        let near = crate::finding::did_you_mean(segment, known.iter().map(String::as_str));
+        if let Some(near) = near.filter(|near| *near != segment) {
+            return Err(Failure::new(format!("nobody is in a segment `{segment}`; did you mean `{near}`?")));
+        }
+    }
+    match format {
+        Format::Json => {
+            let list: Vec<_> = members
+                .iter()
+                .map(|member| {
+                    let identifiers: serde_json::Map<String, serde_json::Value> = member
+                        .identifiers
+                        .iter()
+                        .map(|identifier| (identifier.kind.clone(), json!(identifier.value)))
+                        .collect();
+                    json!({"profile": member.profile, "identifiers": identifiers, "since": member.since.to_string()})
+                })
+                .collect();
+            print_json(&list)?;
+        }
+        Format::Human => {
+            let rows: Vec<Vec<String>> = members
+                .iter()
+                .map(|member| {
+                    let names: Vec<String> = member
+                        .identifiers
+                        .iter()
+                        .map(|identifier| format!("{}:{}", identifier.kind, identifier.value))
+                        .collect();
+                    vec![member.profile.to_string(), member.since.to_string(), names.join(" ")]
+                })
+                .collect();
+            print_table(&["profile", "since", "known as"], &rows);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,110 @@
+//! `tidewater serve`: the platform on a workspace.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use serde_json::json;
+use tracing_subscriber::EnvFilter;
+
+use crate::actors::{Clock, Platform, StartWith};
+use crate::store::Store;
+use crate::workspace::{Config, Program};
+
+use crate::finding::Severity;
+
+use super::check::{checked, print_findings, summary};
+use super::output::{Done, Failure, Format, database_url};
+
+/// Run the platform on a workspace.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  tidewater serve\n  tidewater serve --workspace my-shop --listen 127.0.0.1:9000\n  \
+RUST_LOG=debug tidewater serve\n\nStop it with Ctrl-C (or SIGTERM): it takes nothing more, finishes what it has, and \
+saves."
+)]
+pub(super) struct Arguments {
+    /// Folder of the workspace.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    workspace: PathBuf,
+    /// Another address than `tidewater.yaml` names; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Another database than `tidewater.yaml` names.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: Arguments) -> Done {
+    start_logging("warn,tidewater=info");
+    let loaded = checked(&arguments.workspace)?;
+    let (Some(program), Some(mut config), false) = (loaded.program.clone(), loaded.config.clone(), loaded.has_errors())
+    else {
+        print_findings(&loaded, Severity::Error);
+        return Err(Failure::new(format!("the server does not start: {}", summary(&loaded))));
+    };
+    if let Some(listen) = &arguments.listen {
+        // Links in mail lead to where we listen, unless the file says where customers reach us.
+        if config.public_url == format!("http://{}", config.listen) {
+            config.public_url = format!("http://{listen}");
+        }
+        config.listen.clone_from(listen);
+    }
+    let url = arguments.database.clone().unwrap_or_else(|| database_url(&config, &arguments.workspace));
+    let work = serve(program, config, url, arguments.format);
+    actix_rt::System::new().block_on(work)
+}
+
+/// Logs go to standard error; `RUST_LOG` says how much in place of `usual`, and `LOG_FORMAT=json` in which form.
+pub(super) fn start_logging(usual: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let is_json = std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json");
+    // A second start of logging in one process changes nothing.
+    let _ = if is_json { logging.json().try_init() } else { logging.try_init() };
+}
+
+async fn serve(program: Arc<Program>, mut config: Config, url: String, format: Format) -> Done {
+    let listener = TcpListener::bind(&config.listen)
+        .map_err(|error| Failure::new(format!("cannot listen on {}: {error}", config.listen)))?;
+    let address = listener.local_addr()?;
+    if config.public_url.ends_with(":0") {
+        config.public_url = format!("http://{address}");
+    }
+    let store = Store::open(&url).await?;
+    let with = StartWith { program, config: Arc::new(config), store: store.clone(), clock: Clock::system() };
+    let platform = Platform::start(with).await?;
+    let server = crate::http::serve(platform.clone(), listener)?;
+    let doors = server.handle();
+    match format {
+        Format::Human => anstream::println!("listening on http://{address}"),
+        Format::Json => anstream::println!("{}", json!({"listening": format!("http://{address}")})),
+    }
+    let closing = actix_rt::spawn(async move {
+        signal().await;
+        tracing::info!("stopping: taking nothing more, finishing what is under way");
+        doors.stop(true).await;
+    });
+    server.await?;
+    closing.abort();
+    platform.stop().await;
+    store.close().await;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+pub(super) async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
