@@ -44,7 +44,8 @@ pub(super) fn sample(customers: Option<usize>) -> Result<Sample, Failure> {
         customers: known.len(),
         start: Timestamp(852_076_800_000),
         calls: calls.in_order(),
-        step: Span::DAY,
+        step: Span::HOUR,
+        jump: Span::DAY,
         after: Span::DAY.times(190),
         write_key: "cdnow-key",
     })

@@ -40,7 +40,8 @@ pub(super) fn sample(customers: Option<usize>) -> Result<Sample, Failure> {
         customers: known.len(),
         start,
         calls,
-        step: Span::HOUR.times(6),
+        step: Span::MINUTE.times(20),
+        jump: Span::HOUR.times(6),
         after: Span::DAY.times(35),
         write_key: "clickstream-key",
     })

@@ -104,7 +104,9 @@ impl Stage {
         let mut next = 0;
         let mut now = sample.start;
         while next < sample.calls.len() {
-            now = now + sample.step;
+            // Nothing comes for a while: time jumps, though not over more than people would leave their mail unread.
+            let first = sample.calls[next].at;
+            now = (now + sample.step).max(first.min(now + sample.jump));
             let end = next + sample.calls[next..].partition_point(|call| call.at <= now);
             self.platform.clock().set(now);
             for calls in sample.calls[next..end].chunks(BATCH) {

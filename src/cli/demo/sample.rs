@@ -11,8 +11,9 @@ pub(super) struct Sample {
     pub(super) start: Timestamp,
     /// In order of time.
     pub(super) calls: Vec<Call>,
-    /// Steps in which time moves along.
+    /// Steps in which time moves along while calls come, and the longest jump to the next call.
     pub(super) step: Span,
+    pub(super) jump: Span,
     /// How far time goes on after the last call, so that waits and windows end.
     pub(super) after: Span,
     /// The write key that the workspace knows.

@@ -47,7 +47,8 @@ pub(super) fn sample(customers: usize, seed: u64) -> Sample {
         customers,
         start: START,
         calls: shop.calls.in_order(),
-        step: Span::HOUR.times(2),
+        step: Span::MINUTE.times(20),
+        jump: Span::HOUR.times(4),
         after: Span::DAY.times(35),
         write_key: "demo-website-key",
     }
