@@ -1,5 +1,6 @@
 //! The whole platform: real binary, real servers, real SDKs.
 
+mod crash;
 mod doors;
 mod recovery;
 mod sdk;

@@ -255,6 +255,87 @@ async fn an_edited_rule_is_deployed_by_the_next_start() {
     assert_eq!(crm.ids().len(), 3);
 }
 
+const EVERY_MORNING: &str = "---
+journey: every-morning
+enter: { schedule: \"0 9 * * *\", re_entry: always }
+steps:
+  - id: tell
+    webhook: { to: crm, body: { good: morning } }
+";
+
+#[actix_rt::test]
+async fn a_schedule_comes_up_for_everyone_and_is_made_up_for_once_after_a_downtime() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clock, crm) = (Clock::virtual_from(noon()), Notes::taking_all());
+    let mut files = shop::files("http://127.0.0.1:9/");
+    files[2].1.push_str(EVERY_MORNING);
+    let platform = start_on(dir.path(), files.clone(), &clock, &crm).await;
+    for user in ["ada", "bob", "eve"] {
+        take(&platform, vec![shop::track(user, "Signed Up", Some(user), None, &[])]).await;
+    }
+    platform.settle().await;
+    assert!(crm.ids().is_empty(), "nine o'clock is over for today");
+    clock.set(Timestamp::parse("2026-03-03T09:00:00Z").unwrap());
+    platform.settle().await;
+    assert_eq!(crm.ids().len(), 3);
+    platform.stop().await;
+    clock.set(Timestamp::parse("2026-03-06T11:00:00Z").unwrap());
+    let platform = start_on(dir.path(), files, &clock, &crm).await;
+    platform.settle().await;
+    assert_eq!(crm.ids().len(), 6, "three mornings were missed, one is made up for");
+    let fired = platform.store().schedules_fired().await.unwrap();
+    assert_eq!(fired, [("every-morning".to_owned(), Timestamp::parse("2026-03-06T09:00:00Z").unwrap())]);
+    platform.stop().await;
+}
+
+const WELCOME: &str = "---
+journey: welcome
+topic: newsletter
+enter: { event: Signed Up, re_entry: always }
+steps:
+  - id: hello
+    email: { template: hello, subject: Hello }
+";
+
+#[actix_rt::test]
+async fn a_withdrawn_consent_stops_what_is_already_queued() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::virtual_from(noon());
+    let mail = Arc::new(Notes {
+        ids: Mutex::default(),
+        answer: |_| Outcome::RetryAt { after: Span::MINUTE, reason: "greylisted".to_owned() },
+    });
+    let mut files = shop::files("http://127.0.0.1:9/");
+    files[0].1.push_str("\x20 email: { kind: smtp, host: 127.0.0.1, security: none, from: shop@example.com }\n");
+    files[2].1.push_str(WELCOME);
+    files.push(("templates/hello.txt".to_owned(), "Hello\n".to_owned()));
+    let (program, config) = shop::compiled(files);
+    let store = Store::open(&address(dir.path())).await.unwrap();
+    let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("email".to_owned(), mail.clone() as Arc<dyn Carrier>)].into();
+    let with = StartWith { program, config, store, clock: clock.clone() };
+    let platform = Platform::start_with(with, carriers).await.unwrap();
+    let mut who = shop::track("i1", "Identified", Some("ada"), None, &[]);
+    who.kind = tidewater::model::EventKind::Identify;
+    who.traits.insert("email".to_owned(), "ada@example.com".into());
+    let about = [("topic", "newsletter"), ("channel", "email")];
+    let yes = shop::track("s1", "Subscribed", Some("ada"), None, &about);
+    take(&platform, vec![who, yes, shop::track("u1", "Signed Up", Some("ada"), None, &[])]).await;
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 1, "the first try");
+    let ada = profile_of(platform.store(), "user_id", "ada").await;
+    let mut no = shop::track("s2", "Unsubscribed", None, None, &about);
+    no.kind = tidewater::model::EventKind::Platform;
+    platform.record(ada, no).await.unwrap();
+    clock.advance(Span::MINUTE.times(2));
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 1, "there is no second try");
+    let stopped = platform.store().outbox(Some(OutboxStatus::Suppressed), 10).await.unwrap();
+    assert_eq!(stopped.len(), 1);
+    let history = platform.store().profile_history(ada, 20).await.unwrap();
+    assert!(history.iter().any(|item| item.event.name == "Email Suppressed"), "and the customer's history says so");
+    platform.stop().await;
+}
+
 #[actix_rt::test]
 async fn a_stopped_platform_takes_nothing() {
     let dir = tempfile::tempdir().unwrap();

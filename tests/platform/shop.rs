@@ -25,6 +25,7 @@ pub fn settings(url: &str) -> String {
 pub const RULES: &str = r#"
 event "Product Added" { product_id: text }
 event "Order Completed" { order_id: text, revenue: number }
+event "Signed Up" {}
 trait email: text pii
 compute orders = count of "Order Completed"
 segment buyer = did "Order Completed"
