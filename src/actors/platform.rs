@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::prelude::*;
+use futures_util::future::join_all;
 
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
@@ -23,8 +24,9 @@ use super::recovery::{self, Left};
 use super::relay::{self, RelayActor};
 use super::schedules::{self, SchedulesActor};
 use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
+use super::shard::Shard;
 use super::state_writer::{StateWriter, Wake};
-use super::threads::Threads;
+use super::threads::{Halt, Threads};
 
 /// What a platform is started with.
 #[derive(Debug)]
@@ -76,6 +78,8 @@ struct Inner {
     links: Arc<Signer>,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
+    shards: Vec<Addr<Shard>>,
+    writer: Addr<StateWriter>,
     relay: Addr<RelayActor>,
     schedules: Addr<SchedulesActor>,
     channels: BTreeMap<String, Addr<ChannelActor>>,
@@ -84,6 +88,8 @@ struct Inner {
 
 /// How long a stop waits for what is under way.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// How long actors may take to let go of what they hold.
+const HALT_WITHIN: Duration = Duration::from_secs(5);
 /// When sources that met a full platform may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -123,7 +129,7 @@ impl Platform {
         });
         let shards = threads.start_shards(&store, &board, &writer, &mut left);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
-            let (store, board, head) = (store.clone(), board.clone(), left.head);
+            let (store, board, shards, head) = (store.clone(), board.clone(), shards.clone(), left.head);
             move |_| Sequencer::new(store, board, shards, head)
         });
         let in_force = recovery::replay(&store, &board, &sequencer, &left).await?;
@@ -153,7 +159,20 @@ impl Platform {
             .collect();
         writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
         let arbiters = Mutex::new(threads.arbiters);
-        let inner = Inner { program, config, store, links, board, sequencer, relay, schedules, channels, arbiters };
+        let inner = Inner {
+            program,
+            config,
+            store,
+            links,
+            board,
+            sequencer,
+            shards,
+            writer,
+            relay,
+            schedules,
+            channels,
+            arbiters,
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -273,6 +292,9 @@ impl Platform {
     /// Ends all actors at once, without saving: what a crash does. What was accepted is in the journal.
     pub async fn abort(&self) {
         self.inner.board.stop();
+        if tokio::time::timeout(HALT_WITHIN, self.halt()).await.is_err() {
+            tracing::warn!("an actor does not end; ending its thread");
+        }
         let arbiters = std::mem::take(&mut *self.inner.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
         for arbiter in &arbiters {
             arbiter.stop();
@@ -297,6 +319,19 @@ async fn warn_of_the_stranded(store: &Store, carriers: &BTreeMap<String, Arc<dyn
         tracing::warn!(destination, "effects wait for a channel that tidewater.yaml does not name");
     }
     Ok(())
+}
+
+impl Platform {
+    async fn halt(&self) {
+        let inner = &self.inner;
+        // Whoever has ended already has nothing to let go of.
+        let _ = inner.sequencer.send(Halt).await;
+        let _ = inner.schedules.send(Halt).await;
+        let _ = inner.relay.send(Halt).await;
+        join_all(inner.channels.values().map(|channel| channel.send(Halt))).await;
+        join_all(inner.shards.iter().map(|shard| shard.send(Halt))).await;
+        let _ = inner.writer.send(Halt).await;
+    }
 }
 
 impl fmt::Debug for Platform {

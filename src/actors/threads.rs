@@ -9,9 +9,33 @@ use crate::model::limit::SHARDS;
 use crate::store::Store;
 
 use super::board::Board;
+use super::channel::ChannelActor;
 use super::recovery::Left;
+use super::relay::RelayActor;
+use super::schedules::SchedulesActor;
+use super::sequencer::Sequencer;
 use super::shard::Shard;
 use super::state_writer::StateWriter;
+
+/// End now, with whatever is under way: the last message before the thread ends. A connection of the store that is in use
+/// must be let go while its thread still runs.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Halt;
+
+macro_rules! halting {
+    ($($actor:ty),*) => {
+        $(impl Handler<Halt> for $actor {
+            type Result = ();
+
+            fn handle(&mut self, _: Halt, ctx: &mut Self::Context) {
+                ctx.terminate();
+            }
+        })*
+    };
+}
+
+halting!(Sequencer, Shard, StateWriter, RelayActor, SchedulesActor, ChannelActor);
 
 /// The Arbiters (each one thread) of a platform.
 pub(super) struct Threads {

@@ -181,7 +181,7 @@ async fn survive(database: Option<&str>) {
         tokio::time::sleep(Duration::from_millis(50)).await;
     };
     server.kill();
-    let sent = sent.lock().unwrap();
+    let sent = std::mem::take(&mut *sent.lock().unwrap());
     println!("{} orders acknowledged, {} tried", sent.acknowledged.len(), sent.tried.len());
     assert!(sent.acknowledged.len() > 20, "the load was too small to show anything");
     let recorded = orders_recorded(&store).await;
