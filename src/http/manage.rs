@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use crate::analytics;
 use crate::engine::explain::profile_view;
 use crate::engine::{Profile, snapshot};
 use crate::model::ProfileId;
@@ -120,6 +121,17 @@ pub(super) async fn members(name: web::Path<String>, page: web::Query<Page>, doo
             });
             HttpResponse::Ok().json(json!({ "members": members.collect::<Json>(), "next": next }))
         }
+        Err(error) => broken(&error),
+    }
+}
+
+/// `GET /api/v1/journeys/{name}/report`: who entered, where they wait, what was sent and what came of it.
+pub(super) async fn journey_report(name: web::Path<String>, doors: web::Data<Doors>) -> HttpResponse {
+    if doors.platform.program().journey(&name).is_none() {
+        return failure(StatusCode::NOT_FOUND, "not_found", "there is no journey of this name");
+    }
+    match analytics::journey_report(doors.platform.store(), &name).await {
+        Ok(report) => HttpResponse::Ok().json(report),
         Err(error) => broken(&error),
     }
 }

@@ -37,6 +37,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/api/v1/profiles/{key}", Access::ApiKey, || web::get().to(manage::profile)),
     route(Method::GET, "/api/v1/segments", Access::ApiKey, || web::get().to(manage::segments)),
     route(Method::GET, "/api/v1/segments/{name}/members", Access::ApiKey, || web::get().to(manage::members)),
+    route(Method::GET, "/api/v1/journeys/{name}/report", Access::ApiKey, || web::get().to(manage::journey_report)),
     route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(manage::quarantine)),
 ];
 

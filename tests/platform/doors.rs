@@ -21,6 +21,12 @@ segment buyers "Who bought" = did "Order Completed"
 topic newsletter "Weekly <news> & more" channels email marketing opt_in
 "#;
 
+/// Named as the segment is, so that one word fills the gaps of all paths.
+const JOURNEY: (&str, &str) = (
+    "journeys/buyers.yaml",
+    "journey: buyers\nenter:\n  segment: buyers\nsteps:\n  - id: rest\n    wait: 1 day\n",
+);
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).unwrap();
@@ -208,7 +214,7 @@ async fn statuses(served: &Served, authorization: Option<&str>) -> Vec<(Access, 
 
 #[actix_web::test]
 async fn every_route_asks_for_what_the_table_says() {
-    let served = Served::start(RULES, API_KEY_SETTING).await;
+    let served = Served::start_with(RULES, API_KEY_SETTING, &[JOURNEY]).await;
     assert_eq!(served.post("/v1/track", &json!({"userId": "u1", "event": "X"})).await.0, 200);
     served.platform.settle().await;
     let basic = "Basic dGVzdC13cml0ZS1rZXk6";
@@ -246,7 +252,7 @@ async fn without_a_key_in_the_settings_there_is_no_management() {
 
 #[actix_web::test]
 async fn management_reads_what_is_there_and_says_what_is_not() {
-    let served = Served::start(RULES, API_KEY_SETTING).await;
+    let served = Served::start_with(RULES, API_KEY_SETTING, &[JOURNEY]).await;
     for user in ["u1", "u2", "u3"] {
         let properties = json!({"order_id": "o", "revenue": 1});
         let body = json!({"userId": user, "event": "Order Completed", "properties": properties});
@@ -262,7 +268,9 @@ async fn management_reads_what_is_there_and_says_what_is_not() {
     assert_eq!((rest["members"].as_array().unwrap().len(), &rest["next"]), (1, &Json::Null));
     let by_id = format!("/api/v1/profiles/{}", rest["members"][0]["profile"].as_str().unwrap());
     assert_eq!(served.get(&by_id).await.1["segments"][0]["segment"], "buyers");
-    for missing in ["profiles/user_id:nobody", "profiles/nonsense", "segments/none/members"] {
+    let (_, report) = served.get("/api/v1/journeys/buyers/report").await;
+    assert_eq!((&report["entered"], &report["waiting"], &report["steps"][0]["step"]), (&json!(3), &json!(3), &json!("rest")));
+    for missing in ["profiles/user_id:nobody", "profiles/nonsense", "segments/none/members", "journeys/none/report"] {
         assert_eq!(served.get(&format!("/api/v1/{missing}")).await.0, 404, "{missing}");
     }
     assert_eq!(served.get("/api/v1/profiles/00000000000000000000000000000000").await.0, 404);

@@ -25,10 +25,16 @@ pub struct Served {
 impl Served {
     /// Starts a platform over these rules, with `settings` added to its `tidewater.yaml`.
     pub async fn start(rules: &str, settings: &str) -> Self {
+        Self::start_with(rules, settings, &[]).await
+    }
+
+    /// Starts a platform with further files of the workspace, such as journeys, as path and text.
+    pub async fn start_with(rules: &str, settings: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let yaml = format!("sources:\n  web: {WRITE_KEY}\n{settings}");
-        let files = vec![("tidewater.yaml".to_owned(), yaml), ("rules/test.tide".to_owned(), rules.to_owned())];
-        let loaded = compile(files, &|_| None);
+        let own = [("tidewater.yaml", yaml.as_str()), ("rules/test.tide", rules)];
+        let all = own.iter().chain(files).map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        let loaded = compile(all.collect(), &|_| None);
         let Some(program) = loaded.program else { panic!("{:#?}", loaded.findings) };
         let Some(config) = loaded.config else { panic!("{:#?}", loaded.findings) };
         let store = Store::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
