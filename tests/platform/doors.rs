@@ -22,10 +22,8 @@ topic newsletter "Weekly <news> & more" channels email marketing opt_in
 "#;
 
 /// Named as the segment is, so that one word fills the gaps of all paths.
-const JOURNEY: (&str, &str) = (
-    "journeys/buyers.yaml",
-    "journey: buyers\nenter:\n  segment: buyers\nsteps:\n  - id: rest\n    wait: 1 day\n",
-);
+const JOURNEY: (&str, &str) =
+    ("journeys/buyers.yaml", "journey: buyers\nenter:\n  segment: buyers\nsteps:\n  - id: rest\n    wait: 1 day\n");
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -269,7 +267,10 @@ async fn management_reads_what_is_there_and_says_what_is_not() {
     let by_id = format!("/api/v1/profiles/{}", rest["members"][0]["profile"].as_str().unwrap());
     assert_eq!(served.get(&by_id).await.1["segments"][0]["segment"], "buyers");
     let (_, report) = served.get("/api/v1/journeys/buyers/report").await;
-    assert_eq!((&report["entered"], &report["waiting"], &report["steps"][0]["step"]), (&json!(3), &json!(3), &json!("rest")));
+    assert_eq!(
+        (&report["entered"], &report["waiting"], &report["steps"][0]["step"]),
+        (&json!(3), &json!(3), &json!("rest"))
+    );
     for missing in ["profiles/user_id:nobody", "profiles/nonsense", "segments/none/members", "journeys/none/report"] {
         assert_eq!(served.get(&format!("/api/v1/{missing}")).await.0, 404, "{missing}");
     }
