@@ -90,3 +90,29 @@ fn a_window_that_ends_a_second_off_fails_the_scenario() {
         assert!(!report.passed(), "{exit}: membership ended too early, or nothing was looked at");
     }
 }
+
+#[test]
+fn the_example_workspaces_are_without_a_flaw_and_their_scenarios_pass() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).expect("examples") {
+        let path = entry.expect("an entry").path();
+        if !path.join("tidewater.yaml").exists() {
+            continue;
+        }
+        seen += 1;
+        let loaded = workspace::load(&path).expect("a readable folder");
+        let flaws: Vec<String> = lint::check(&loaded)
+            .iter()
+            .filter(|finding| finding.severity != Severity::Note)
+            .map(|finding| format!("{}: {} {}", path.display(), finding.code, finding.message))
+            .collect();
+        assert_eq!(flaws, Vec::<String>::new());
+        let program = loaded.program.as_deref().expect("a program");
+        for scenario in &loaded.scenarios {
+            let report = tidewater::engine::scenario::run(program, scenario);
+            assert!(report.passed(), "{}: {:?}", scenario.name, report.failures);
+        }
+    }
+    assert!(seen > 0, "there are example workspaces");
+}
