@@ -16,6 +16,7 @@ use tidewater::model::{Entry, Offset, ProfileId, ShardId, Target, Timestamp, lim
 use tidewater::store::Store;
 use tidewater::workspace::Program;
 
+use crate::postgres::Postgres;
 use crate::shop;
 
 /// How long anything may take before the test gives up on it.
@@ -278,4 +279,10 @@ async fn replay_agrees(store: &Store, program: &Program) -> usize {
 #[actix_rt::test]
 async fn nothing_acknowledged_is_lost_and_nothing_is_done_twice_on_sqlite() {
     survive(None).await;
+}
+
+#[actix_rt::test]
+async fn nothing_acknowledged_is_lost_and_nothing_is_done_twice_on_postgres() {
+    let postgres = Postgres::start();
+    survive(Some(&postgres.url())).await;
 }

@@ -2,6 +2,7 @@
 
 mod crash;
 mod doors;
+mod postgres;
 mod recovery;
 mod sdk;
 mod served;

@@ -1,0 +1,83 @@
+//! A PostgreSQL of a test's own: a fresh cluster in a folder of its own on a free port of this machine.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The cluster; stopped and deleted when it is dropped.
+pub struct Postgres {
+    bin: PathBuf,
+    folder: tempfile::TempDir,
+    port: u16,
+    /// PostgreSQL refuses to run as root: then it runs as the user that Debian's package makes for it.
+    user: Option<(u32, u32)>,
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let is_root = id(&["-u"]) == Some(0);
+        let user = is_root.then(|| id(&["-u", "postgres"]).zip(id(&["-g", "postgres"])).expect("a user `postgres`"));
+        if let Some((uid, gid)) = user {
+            std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid)).unwrap();
+        }
+        let cluster = Self { bin: binaries(), folder, port, user };
+        let data = cluster.data();
+        cluster.run("initdb", &["-D", &data, "-U", "tidewater", "-A", "trust", "-E", "UTF8", "--no-sync"]);
+        let options = format!("-p {port} -k {} -c listen_addresses=127.0.0.1", cluster.folder.path().display());
+        let log = cluster.folder.path().join("log").display().to_string();
+        cluster.run("pg_ctl", &["-D", &data, "-o", &options, "-l", &log, "-w", "start"]);
+        cluster
+    }
+
+    /// The address of its one database.
+    pub fn url(&self) -> String {
+        format!("postgres://tidewater@127.0.0.1:{}/postgres", self.port)
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("data").display().to_string()
+    }
+
+    fn run(&self, tool: &str, arguments: &[&str]) {
+        let mut command = Command::new(self.bin.join(tool));
+        command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
+        // The server would keep pipes open for ever.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        let status = command.status().unwrap();
+        assert!(status.success(), "{tool} {arguments:?}: {status}");
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "-w", "stop"]);
+    }
+}
+
+fn id(arguments: &[&str]) -> Option<u32> {
+    let output = Command::new("id").args(arguments).output().ok()?;
+    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+}
+
+/// Where the newest server's tools are: Debian keeps each version in a folder of its own, off the path.
+fn binaries() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> =
+        versions.map(|version| version.path().join("bin")).filter(|bin| has_server(bin)).collect();
+    found.sort();
+    found.extend(std::env::var_os("PATH").into_iter().flat_map(|path| {
+        let folders: Vec<PathBuf> = std::env::split_paths(&path).filter(|bin| has_server(bin)).collect();
+        folders
+    }));
+    found.pop().expect("PostgreSQL's server is missing: apt-get install postgresql")
+}
+
+fn has_server(bin: &Path) -> bool {
+    bin.join("initdb").exists() && bin.join("pg_ctl").exists()
+}
