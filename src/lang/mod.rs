@@ -10,6 +10,7 @@ pub mod duration;
 pub mod eval;
 mod expected;
 mod format;
+pub mod naive;
 mod names;
 mod parse;
 mod readers;
