@@ -20,8 +20,20 @@ const SAME_FLOOR: &[(&str, &str)] =
 /// Rooms that decide: the same input gives the same output, on any machine, at any time.
 const PURE: &[&str] = &["model", "finding", "lang", "journey", "engine", "lint"];
 const IMPURE_WORDS: &[&str] = &[
-    "SystemTime::now", "Instant::now", "Utc::now", "Local::now", " rand::", "(rand::", "std::fs", "std::env", "std::net", "HashMap",
-    "HashSet", "tokio::", "sea_orm", "thread_rng",
+    "SystemTime::now",
+    "Instant::now",
+    "Utc::now",
+    "Local::now",
+    " rand::",
+    "(rand::",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "HashMap",
+    "HashSet",
+    "tokio::",
+    "sea_orm",
+    "thread_rng",
 ];
 const LONGEST_FILE: usize = 600;
 const ROOMS_WITHOUT_A_NAME: &[&str] = &["utils", "util", "helpers", "helper", "misc", "common"];
@@ -113,9 +125,7 @@ fn imports_point_down() {
         let Some(own) = floor(&room) else { continue };
         for other in rooms_named(&code) {
             let theirs = floor(&other).unwrap();
-            let is_allowed = other == room
-                || theirs < own
-                || SAME_FLOOR.contains(&(room.as_str(), other.as_str()));
+            let is_allowed = other == room || theirs < own || SAME_FLOOR.contains(&(room.as_str(), other.as_str()));
             if !is_allowed {
                 wrong.push(format!("{name} names crate::{other}"));
             }
@@ -146,7 +156,8 @@ fn the_pure_rooms_are_pure() {
     let mut wrong = Vec::new();
     for (name, room, code) in sources() {
         if PURE.contains(&room.as_str()) {
-            wrong.extend(IMPURE_WORDS.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")));
+            wrong
+                .extend(IMPURE_WORDS.iter().filter(|word| code.contains(**word)).map(|word| format!("{name}: {word}")));
         }
     }
     assert!(wrong.is_empty(), "a clock, chance, file or unordered map in the pure core:\n{}", wrong.join("\n"));

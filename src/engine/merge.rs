@@ -147,11 +147,11 @@ fn add_up(ours: &mut ComputeState, theirs: &ComputeState) {
     match (ours, theirs) {
         (ComputeState::Count(a), ComputeState::Count(b)) => *a += b,
         (ComputeState::Sum(a), ComputeState::Sum(b)) => *a = a.saturating_add(*b),
-        (ComputeState::Latest(moment, value), ComputeState::Latest(lost_moment, lost_value)) => {
-            if lost_moment > moment {
-                *moment = *lost_moment;
-                value.clone_from(lost_value);
-            }
+        (ComputeState::Latest(moment, value), ComputeState::Latest(lost_moment, lost_value))
+            if *lost_moment > *moment =>
+        {
+            *moment = *lost_moment;
+            value.clone_from(lost_value);
         }
         (ComputeState::Window(a), ComputeState::Window(b)) => {
             a.extend_from_slice(b);

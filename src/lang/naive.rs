@@ -50,7 +50,11 @@ impl Past<'_> {
         }
     }
 
-    fn matching<'a>(&'a self, selector: &'a Selector, filter: Option<&'a Condition>) -> impl Iterator<Item = &'a Happened> {
+    fn matching<'a>(
+        &'a self,
+        selector: &'a Selector,
+        filter: Option<&'a Condition>,
+    ) -> impl Iterator<Item = &'a Happened> {
         self.happened.iter().filter(move |one| {
             let is_meant = match selector {
                 Selector::Named(name) => one.name == *name,

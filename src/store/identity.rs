@@ -3,7 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
+};
 use serde_json::json;
 
 use crate::model::ProfileId;
@@ -152,14 +154,18 @@ impl Store {
     /// # Errors
     /// The database failed.
     pub async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError> {
-        let mut survivor = profile;
-        while let Some(row) = merged_profile::Entity::find_by_id(survivor.to_string()).one(&self.write).await? {
-            let winner = parse_id(&row.winner)?;
-            if winner == profile {
-                return Err(StoreError::Corrupt(format!("profile {profile} was merged into itself")));
-            }
-            survivor = winner;
-        }
-        Ok(survivor)
+        survivor(&self.write, profile).await
     }
+}
+
+/// The end of a profile's chain of merges; itself where there was none.
+pub(super) async fn survivor(database: &impl ConnectionTrait, profile: ProfileId) -> Result<ProfileId, StoreError> {
+    let mut survivor = profile;
+    while let Some(row) = merged_profile::Entity::find_by_id(survivor.to_string()).one(database).await? {
+        survivor = parse_id(&row.winner)?;
+        if survivor == profile {
+            return Err(StoreError::Corrupt(format!("profile {profile} was merged into itself")));
+        }
+    }
+    Ok(survivor)
 }

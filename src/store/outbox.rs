@@ -13,6 +13,7 @@ use crate::model::{EffectId, Timestamp};
 use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::{deny, outbox};
 use super::error::to_json;
+use super::identity;
 use super::{Store, StoreError};
 
 /// Where an effect stands.
@@ -176,7 +177,10 @@ impl Store {
             let effect = read_effect(&row)?;
             let is_denied = match &row.consent {
                 Some(consent) => {
-                    deny::Entity::find_by_id((row.profile.clone(), consent.clone())).one(&transaction).await?.is_some()
+                    // What a merged profile decided is subject to what its winner says since.
+                    let person = identity::survivor(&transaction, effect.profile).await?;
+                    let key = (person.to_string(), consent.clone());
+                    deny::Entity::find_by_id(key).one(&transaction).await?.is_some()
                 }
                 None => false,
             };

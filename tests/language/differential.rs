@@ -8,9 +8,7 @@ use tidewater::engine::{self, Profile, snapshot};
 use tidewater::lang::naive::{Happened, Past};
 use tidewater::lang::rules::SegmentIndex;
 use tidewater::model::value::ValueMap;
-use tidewater::model::{
-    Entry, EntryBody, Event, EventKind, Moment, Offset, ProfileId, Span, Target, Timestamp, Value,
-};
+use tidewater::model::{Entry, EntryBody, Event, EventKind, Moment, Offset, ProfileId, Span, Target, Timestamp, Value};
 use tidewater::workspace::Program;
 use tidewater::workspace::load::compile;
 

@@ -1,5 +1,5 @@
 //! The rule language, journeys, lint and the engine against their oracles.
 
-mod differential;
 mod demo_shop;
+mod differential;
 mod journeys;

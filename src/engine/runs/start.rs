@@ -47,23 +47,27 @@ impl Turn<'_> {
                 (Enter::Segment(segment), Some(change)) if change.entered && change.segment == *segment => {
                     self.start_by_segment(journey, *segment);
                 }
-                (Enter::Event { name, filter, key }, _) if *name == happening.name => {
-                    if self.passes(filter.as_ref(), &happening.properties) {
-                        let key = match key {
-                            // An event without the key's property belongs to no run that could be told apart.
-                            Some(property) => match key_of(&happening.properties, property) {
-                                Some(key) => key,
-                                None => continue,
-                            },
-                            None => String::new(),
-                        };
-                        let properties = Some(&happening.properties);
-                        self.start(journey, &Occasion { moment: happening.moment, key, properties });
-                    }
+                (Enter::Event { name, filter, key }, _)
+                    if *name == happening.name && self.passes(filter.as_ref(), &happening.properties) =>
+                {
+                    self.start_by_event(journey, key.as_deref(), happening);
                 }
                 _ => {}
             }
         }
+    }
+
+    fn start_by_event(&mut self, journey: &Journey, key: Option<&str>, happening: &Happening) {
+        let key = match key {
+            None => String::new(),
+            // An event without the key's property belongs to no run that could be told apart.
+            Some(property) => match key_of(&happening.properties, property) {
+                Some(key) => key,
+                None => return,
+            },
+        };
+        let properties = Some(&happening.properties);
+        self.start(journey, &Occasion { moment: happening.moment, key, properties });
     }
 
     fn start_by_segment(&mut self, journey: &Journey, segment: SegmentIndex) {
