@@ -39,13 +39,12 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     profile.applied = entry.offset;
     let moment = Moment { at, offset: entry.offset };
     let mut turn = Turn::new(profile, program, entry.received_at, moment, cause);
-    // A window may end at this very instant: what it changes counts before what the entry changes is looked at.
-    turn.end_windows();
     if is_new {
         turn.dirty_all();
     }
     turn.take(entry);
-    close(turn, &mut out);
+    // What is due at this very instant comes after all entries of this instant, of which there may be more.
+    close(turn, Timestamp(entry.received_at.0.saturating_sub(1)), &mut out);
     out
 }
 
@@ -57,15 +56,15 @@ pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Trans
         let mut turn = Turn::new(profile, program, at, moment, Cause::Time);
         turn.end_windows();
         turn.run();
-        close(turn, &mut out);
+        close(turn, at, &mut out);
     }
     out
 }
 
-/// Ends a turn: time has been taken into account up to its instant.
-fn close(turn: Turn<'_>, out: &mut Transition) {
-    let Turn { profile, program, now, out: done, .. } = turn;
-    profile.clock = profile.clock.max(now);
+/// Ends a turn: wakes up to `passed` have been taken into account.
+fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
+    let Turn { profile, program, out: done, .. } = turn;
+    profile.clock = profile.clock.max(passed);
     profile.wake = if profile.merged_into.is_some() { None } else { next_wake(profile, program) };
     out.memberships.extend(done.memberships);
     out.effects.extend(done.effects);

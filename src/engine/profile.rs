@@ -14,7 +14,7 @@ pub struct Profile {
     pub(crate) id: ProfileId,
     /// The last entry that was applied.
     pub(crate) applied: Offset,
-    /// The instant up to which time has been taken into account.
+    /// The instant up to which wakes have been fired.
     pub(crate) clock: Timestamp,
     /// When time alone will next change something.
     pub(crate) wake: Option<Timestamp>,

@@ -58,9 +58,10 @@ impl<'a> Timeline<'a> {
         self.happened.iter().flat_map(|(_, transition)| &transition.effects)
     }
 
-    /// An event arrives at `at`, after all that is due by then.
+    /// An event arrives at `at`: after all that is due before, and before what is due at that very instant.
     pub fn event(&mut self, at: Timestamp, event: Event) {
-        self.advance(at);
+        self.advance(Timestamp(at.0.saturating_sub(1)));
+        self.now = self.now.max(at);
         self.entry(EntryBody::Event(event));
     }
 

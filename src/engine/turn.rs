@@ -95,8 +95,11 @@ impl<'a> Turn<'a> {
 
     /// Works until nothing is left to do: each happening is observed, then segments settle, then runs are looked at.
     pub(super) fn run(&mut self) {
-        self.settle_segments();
-        self.look_at_runs(None);
+        // What happened counts before anything is looked at: a first event must not find its own profile empty.
+        if self.queue.is_empty() {
+            self.settle_segments();
+            self.look_at_runs(None);
+        }
         while let Some(happening) = self.queue.pop_front() {
             if !self.may_go_on() {
                 self.queue.clear();

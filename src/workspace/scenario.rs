@@ -24,7 +24,8 @@ pub struct Scenario {
     pub steps: Vec<ScenarioStep>,
 }
 
-/// One thing that happens or is expected. All wakes up to and including `at` are fired before it.
+/// One thing that happens or is expected. What is due before `at` is done by then; what is due at `at` itself comes
+/// before an expectation, and after an event.
 #[derive(Debug, Clone)]
 pub struct ScenarioStep {
     pub at: Timestamp,

@@ -15,6 +15,12 @@ pub(super) fn rewrite_links(html: &str, mut rewrite: impl FnMut(&str) -> Option<
             rest = &rest[end..];
             continue;
         }
+        // A `<` before anything else than a name is a character of the text.
+        if !rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+            out.push('<');
+            rest = &rest[1..];
+            continue;
+        }
         let end = tag_end(rest);
         let tag = &rest[..end];
         if is_link(tag) {

@@ -4,7 +4,7 @@ use crate::journey::graph::{Enter, Journey, Next, StepKind, Until};
 use crate::model::platform_event::{EMAIL_CLICKED, JOURNEY_GOAL_REACHED};
 
 use crate::engine::profile::Run;
-use crate::engine::transition::{Fact, StepOutcome};
+use crate::engine::transition::{Cause, Fact, StepOutcome};
 use crate::engine::turn::{Happening, Turn};
 
 use super::journey_of;
@@ -50,12 +50,14 @@ impl Turn<'_> {
         {
             return Verdict::Ends("left_segment");
         }
+        // A wait ends by a wake: an entry of the same instant comes first, and may end the run instead.
+        let is_up = self.cause == Cause::Time && run.wake <= self.now;
         match &journey.steps[index].kind {
-            StepKind::Wait { next, .. } if run.wake <= self.now => Verdict::GoesOn(StepOutcome::TimeUp, *next),
+            StepKind::Wait { next, .. } if is_up => Verdict::GoesOn(StepOutcome::TimeUp, *next),
             StepKind::WaitUntil { until, then, timeout, .. } => {
                 if self.is_met(until, run, journey, happening) {
                     Verdict::GoesOn(StepOutcome::Met, *then)
-                } else if run.wake <= self.now {
+                } else if is_up {
                     Verdict::GoesOn(StepOutcome::TimeUp, *timeout)
                 } else {
                     Verdict::Stays
