@@ -89,7 +89,8 @@ impl Finding {
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = name.to_lowercase();
-    let longest_distance = (wanted.chars().count() / 3).max(1);
+    // A third of the letters may differ: `UK` does not mean `US`.
+    let longest_distance = wanted.chars().count() / 3;
     known
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase()), candidate))

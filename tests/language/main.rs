@@ -2,4 +2,5 @@
 
 mod demo_shop;
 mod differential;
+mod findings;
 mod journeys;

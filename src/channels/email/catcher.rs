@@ -109,6 +109,8 @@ fn take_script(shared: &Mutex<Shared>, here: Stage) -> Option<Script> {
 /// What the conversation goes on with.
 enum Turn {
     GoOn,
+    /// A script said no in place of the usual answer.
+    Refused,
     End,
 }
 
@@ -124,7 +126,11 @@ async fn answer(
         None => usual.to_owned(),
     };
     writer.write_all(format!("{line}\r\n").as_bytes()).await?;
-    Ok(if line.starts_with("421") { Turn::End } else { Turn::GoOn })
+    Ok(match line.as_bytes() {
+        [b'4', b'2', b'1', ..] => Turn::End,
+        [b'4' | b'5', ..] => Turn::Refused,
+        _ => Turn::GoOn,
+    })
 }
 
 async fn converse(stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<()> {
@@ -155,6 +161,7 @@ async fn converse(stream: TcpStream, shared: &Mutex<Shared>) -> std::io::Result<
                 let ready = answer(&mut writer, shared, Stage::Data, "354 go on, end with a dot").await?;
                 match ready {
                     Turn::End => Turn::End,
+                    Turn::Refused => Turn::Refused,
                     Turn::GoOn => {
                         let Some(raw) = read_message(&mut reader).await? else { return Ok(()) };
                         let script = take_script(shared, Stage::Message);

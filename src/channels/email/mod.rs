@@ -33,6 +33,7 @@ use super::{Outcome, again};
 /// and ten minutes; a server that needs more than these has a problem that another try meets better).
 const COMMAND: Duration = Duration::from_secs(60);
 const MESSAGE: Duration = Duration::from_secs(120);
+const GOOD_BYE: Duration = Duration::from_secs(2);
 
 /// A mail server, and how we present ourselves to it.
 pub struct Email {
@@ -87,7 +88,8 @@ impl Email {
             }
             Err(Trouble::Silent { reason }) => silent(effect, attempts, reason),
         };
-        connection.abort().await;
+        // A server that does not answer our leave-taking must not hold up the next message.
+        let _ = timeout(GOOD_BYE, connection.abort()).await;
         outcome
     }
 }
