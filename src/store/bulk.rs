@@ -1,5 +1,5 @@
-//! Many rows in one statement: they travel as one JSON array in one bound value, which both databases unfold. A row
-//! costs a twelfth of a statement of its own (see `docs/performance.md`).
+//! Many rows in one statement: they travel as one JSON array in one bound value, which both databases unfold, so that
+//! a row does not cost a round trip of its own.
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use serde_json::Value as Json;

@@ -1,7 +1,7 @@
 //! Connections to the mail server, kept open between messages.
 //!
-//! Our own rather than lettre's: that one leaves Nagle's algorithm on, which with delayed acknowledgements costs 40 ms
-//! a message, a thousand times the work itself (`docs/performance.md`).
+//! Our own rather than lettre's: that one leaves Nagle's algorithm on, which with delayed acknowledgements costs some
+//! 40 ms a message, many times the work itself (`docs/performance.md`).
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
