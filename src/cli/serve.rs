@@ -74,6 +74,7 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     if config.public_url.ends_with(":0") {
         config.public_url = format!("http://{address}");
     }
+    let _lock = crate::store::open::lock(&url)?;
     let store = Store::open(&url).await?;
     let with = StartWith { program, config: Arc::new(config), store: store.clone(), clock: Clock::system() };
     let platform = Platform::start(with).await?;

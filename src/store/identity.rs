@@ -68,10 +68,17 @@ async fn merge(transaction: &DatabaseTransaction, loser: ProfileId, winner: Prof
         .exec_without_returning(transaction)
         .await?;
     // What the loser refused the winner refuses: the stricter word holds.
-    for denied in deny::Entity::find().filter(deny::Column::Profile.eq(&loser)).all(transaction).await? {
-        let row = deny::ActiveModel { profile: Set(winner.clone()), consent: Set(denied.consent), at: Set(denied.at) };
+    let refused = deny::Entity::find().filter(deny::Column::Profile.eq(&loser)).filter(deny::Column::Denied.eq(true));
+    for said in refused.all(transaction).await? {
+        let row = deny::ActiveModel {
+            profile: Set(winner.clone()),
+            consent: Set(said.consent),
+            denied: Set(true),
+            at: Set(said.at),
+        };
+        let key = [deny::Column::Profile, deny::Column::Consent];
         deny::Entity::insert(row)
-            .on_conflict(OnConflict::columns([deny::Column::Profile, deny::Column::Consent]).do_nothing().to_owned())
+            .on_conflict(OnConflict::columns(key).update_column(deny::Column::Denied).to_owned())
             .exec_without_returning(transaction)
             .await?;
     }

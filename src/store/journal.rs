@@ -142,19 +142,27 @@ const SCHEDULES: Bulk = Bulk {
     conflict: Conflict::Replace(&["journey"], &["at"]),
 };
 
+/// Keeps the last word on each matter, by when it was said, as the engine does. A profile that was merged (perhaps in
+/// this very transaction) speaks for its winner.
 async fn write_denies(transaction: &DatabaseTransaction, denies: &[Deny]) -> Result<(), StoreError> {
     for deny in denies {
-        let (profile, consent) = (deny.profile.to_string(), deny.key.to_string());
-        if deny.denied {
-            let row = deny::ActiveModel { profile: Set(profile), consent: Set(consent), at: Set(deny.at.0) };
-            let key = [deny::Column::Profile, deny::Column::Consent];
-            deny::Entity::insert(row)
-                .on_conflict(OnConflict::columns(key).update_column(deny::Column::At).to_owned())
-                .exec_without_returning(transaction)
-                .await?;
-        } else {
-            deny::Entity::delete_by_id((profile, consent)).exec(transaction).await?;
+        let profile = identity::survivor(transaction, deny.profile).await?.to_string();
+        let consent = deny.key.to_string();
+        let known = deny::Entity::find_by_id((profile.clone(), consent.clone())).one(transaction).await?;
+        if known.is_some_and(|known| known.at > deny.at.0) {
+            continue;
         }
+        let row = deny::ActiveModel {
+            profile: Set(profile),
+            consent: Set(consent),
+            denied: Set(deny.denied),
+            at: Set(deny.at.0),
+        };
+        let key = [deny::Column::Profile, deny::Column::Consent];
+        deny::Entity::insert(row)
+            .on_conflict(OnConflict::columns(key).update_columns([deny::Column::Denied, deny::Column::At]).to_owned())
+            .exec_without_returning(transaction)
+            .await?;
     }
     Ok(())
 }

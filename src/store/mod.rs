@@ -11,7 +11,7 @@ pub mod history;
 pub mod identity;
 pub mod journal;
 mod migration;
-mod open;
+pub mod open;
 pub mod outbox;
 pub mod program;
 pub mod quarantine;

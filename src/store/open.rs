@@ -135,6 +135,25 @@ impl Store {
     }
 }
 
+/// Keeps a second server away from a SQLite database while the returned lock lives. Other databases have none yet.
+///
+/// # Errors
+/// Another server holds it, or the lock file cannot be made.
+pub fn lock(url: &str) -> Result<Option<std::fs::File>, StoreError> {
+    let Some(path) = sqlite_path(url) else { return Ok(None) };
+    make_folder(path)?;
+    let unusable =
+        |error: &dyn std::fmt::Display| StoreError::Unusable(format!("`{path}.lock` cannot be used: {error}"));
+    let file = std::fs::File::create(format!("{path}.lock")).map_err(|error| unusable(&error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            Err(StoreError::Unusable(format!("another server is running on `{path}`; stop it first")))
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(unusable(&error)),
+    }
+}
+
 fn is_sqlite(url: &str) -> bool {
     url.starts_with("sqlite:")
 }

@@ -150,6 +150,19 @@ pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxU
     Ok(())
 }
 
+/// Whether an older change of this person's place in an audience is still on its way: a late `add` must not overtake
+/// the `remove` that follows it.
+async fn is_behind(transaction: &DatabaseTransaction, row: &outbox::Model) -> Result<bool, StoreError> {
+    let older = outbox::Entity::find()
+        .filter(outbox::Column::Profile.eq(&row.profile))
+        .filter(outbox::Column::Destination.eq(&row.destination))
+        .filter(outbox::Column::Status.is_in([OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()]))
+        .filter(outbox::Column::DecidedAt.lt(row.decided_at))
+        .one(transaction)
+        .await?;
+    Ok(older.is_some())
+}
+
 fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
     serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt(format!("effect {}: {error}", row.effect)))
 }
@@ -180,10 +193,13 @@ impl Store {
                     // What a merged profile decided is subject to what its winner says since.
                     let person = identity::survivor(&transaction, effect.profile).await?;
                     let key = (person.to_string(), consent.clone());
-                    deny::Entity::find_by_id(key).one(&transaction).await?.is_some()
+                    deny::Entity::find_by_id(key).one(&transaction).await?.is_some_and(|said| said.denied)
                 }
                 None => false,
             };
+            if row.channel == "audience_sync" && is_behind(&transaction, &row).await? {
+                continue;
+            }
             if is_denied {
                 claim.suppressed.push(effect);
             } else if effect.expires_at.is_some_and(|expires_at| expires_at <= now) {

@@ -10,3 +10,4 @@ mod recovery;
 mod sdk;
 mod served;
 mod shop;
+mod withdrawal;

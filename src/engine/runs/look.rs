@@ -17,6 +17,13 @@ enum Verdict {
     GoesOn(StepOutcome, Next),
 }
 
+/// Whether something happened after the run came to its step: by its own time, or because it came to us after, as in a
+/// batch that was collected before it was sent. What happened before the run began never counts.
+fn is_after(happening: &Happening, run: &Run) -> bool {
+    let came_after = happening.moment.offset > run.reached.offset && happening.moment > run.entered;
+    came_after || happening.moment > run.reached
+}
+
 impl Turn<'_> {
     /// Looks at each run that waited before this happening, in the order in which they began to wait.
     pub(in crate::engine) fn look_at_runs(&mut self, happening: Option<&Happening>) {
@@ -77,7 +84,7 @@ impl Turn<'_> {
             (Until::When(condition), _) => self.run_holds(condition, run, None),
             (Until::Event { name, filter }, Some(happening)) => {
                 *name == happening.name
-                    && happening.moment > run.reached
+                    && is_after(happening, run)
                     && self.passes(filter.as_ref(), &happening.properties)
             }
             (Until::Clicked(step), Some(happening)) => {

@@ -1,4 +1,4 @@
-//! A consent that was withdrawn: what the claim of an effect looks at.
+//! What a person last said on a consent: what the claim of an effect looks at.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,6 +9,8 @@ pub struct Model {
     pub profile: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub consent: String,
+    pub denied: bool,
+    /// When they said it; what they said later wins, whenever we hear of it.
     pub at: i64,
 }
 
