@@ -1,10 +1,9 @@
 //! The journal: entries in blocks, one row a group commit, and everything that must stand or fall with them.
 
+use std::collections::BTreeMap;
+
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    TransactionTrait,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
 use crate::model::{ConsentKey, Entry, Offset, ProfileId, Timestamp};
@@ -56,7 +55,7 @@ impl Store {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
-        let transaction = self.write.begin().await?;
+        let transaction = self.begin().await?;
         if let (Some(first), Some(last)) = (append.entries.first(), append.entries.last()) {
             let row = journal_block::ActiveModel {
                 first_offset: Set(first.offset.0 as i64),
@@ -69,13 +68,16 @@ impl Store {
         identity::write(&transaction, &append.identities).await?;
         write_denies(&transaction, &append.denies).await?;
         outbox::update(&transaction, &append.outbox).await?;
-        if !append.relayed.is_empty() {
+        for ids in append.relayed.chunks(AT_ONCE) {
             relay::Entity::delete_many()
-                .filter(relay::Column::Id.is_in(append.relayed.iter().map(String::as_str)))
+                .filter(relay::Column::Id.is_in(ids.iter().map(String::as_str)))
                 .exec(&transaction)
                 .await?;
         }
-        let fired = append.schedules_fired.iter().map(|(journey, at)| json!([journey, at.0])).collect();
+        // One row a journey: a statement must not meet one key twice.
+        let fired: BTreeMap<&str, Timestamp> =
+            append.schedules_fired.iter().map(|(journey, at)| (journey.as_str(), *at)).collect();
+        let fired = fired.into_iter().map(|(journey, at)| json!([journey, at.0])).collect();
         SCHEDULES.write(&transaction, fired).await?;
         quarantine::write(&transaction, &append.quarantined).await?;
         transaction.commit().await?;
@@ -135,6 +137,9 @@ impl Store {
         Ok(rows.into_iter().map(|row| (row.journey, Timestamp(row.at))).collect())
     }
 }
+
+/// Ids of one statement: bounds its size.
+const AT_ONCE: usize = 5_000;
 
 const SCHEDULES: Bulk = Bulk {
     table: "schedule_fired",

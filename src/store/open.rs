@@ -5,7 +5,8 @@ use std::time::Duration;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, EntityTrait,
+    ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -30,9 +31,7 @@ impl Store {
             make_folder(path)?;
         }
         let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, true).await?;
-        Migrator::up(&write, None).await.map_err(|error| {
-            StoreError::Unusable(format!("the database's schema cannot be brought up to date: {error}"))
-        })?;
+        migrate(&write).await?;
         let read = connect(url, READERS, false).await?;
         let store = Self { write, read };
         store.check_shards().await?;
@@ -80,6 +79,16 @@ impl Store {
             .await?;
         let kept = self.setting(&name).await?.unwrap_or_default();
         engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")))
+    }
+
+    /// Begins a transaction that writes. On SQLite it takes its turn at once: one that reads first and writes later
+    /// fails without waiting where another process wrote in between.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+        if self.write.get_database_backend() != DbBackend::Sqlite {
+            return self.write.begin().await;
+        }
+        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
+        self.write.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -188,6 +197,22 @@ async fn connect(url: &str, connections: u32, may_create: bool) -> Result<Databa
     Database::connect(options).await.map_err(|error| {
         StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
     })
+}
+
+async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {
+    let unusable =
+        |error: DbErr| StoreError::Unusable(format!("the database's schema cannot be brought up to date: {error}"));
+    Migrator::install(database).await.map_err(unusable)?;
+    let applied = Migrator::get_migration_models(database).await.map_err(unusable)?;
+    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    if let Some(later) = applied.iter().find(|one| !known.contains(&one.version)) {
+        return Err(StoreError::Unusable(format!(
+            "the database was used by a newer Tidewater (its schema has `{}`, which this program does not know): \
+             run that version, or restore a backup from before",
+            later.version
+        )));
+    }
+    Migrator::up(database, None).await.map_err(unusable)
 }
 
 /// The address as it may be shown.

@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect, TransactionTrait,
+    QuerySelect,
 };
 use serde_json::json;
 
@@ -174,7 +174,7 @@ impl Store {
     /// # Errors
     /// The database failed: nothing was taken.
     pub async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
-        let transaction = self.write.begin().await?;
+        let transaction = self.begin().await?;
         let mut query = outbox::Entity::find()
             .filter(outbox::Column::Destination.eq(destination))
             .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))

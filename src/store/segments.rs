@@ -1,6 +1,6 @@
 //! Who is in which segment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
@@ -27,6 +27,9 @@ pub struct SegmentSize {
     pub members: i64,
 }
 
+/// Profiles of one query: bounds its size.
+const AT_ONCE: usize = 5_000;
+
 impl Store {
     /// Members of a segment in order of profile id, after `after`, `limit` at most.
     ///
@@ -43,20 +46,21 @@ impl Store {
             query = query.filter(membership::Column::Profile.gt(after.to_string()));
         }
         let rows = query.order_by_asc(membership::Column::Profile).limit(limit).all(&self.read).await?;
-        let profiles = rows.iter().map(|row| row.profile.as_str());
-        let known = identity::Entity::find()
-            .filter(identity::Column::Profile.is_in(profiles))
-            .order_by_desc(identity::Column::Kind)
-            .order_by_asc(identity::Column::Value)
-            .all(&self.read)
-            .await?;
-        rows.iter()
+        let mut known: HashMap<String, Vec<Identifier>> = HashMap::with_capacity(rows.len());
+        for rows in rows.chunks(AT_ONCE) {
+            let identifiers = identity::Entity::find()
+                .filter(identity::Column::Profile.is_in(rows.iter().map(|row| row.profile.as_str())))
+                .order_by_desc(identity::Column::Kind)
+                .order_by_asc(identity::Column::Value)
+                .all(&self.read)
+                .await?;
+            for one in identifiers {
+                known.entry(one.profile).or_default().push(Identifier { kind: one.kind, value: one.value });
+            }
+        }
+        rows.into_iter()
             .map(|row| {
-                let identifiers = known
-                    .iter()
-                    .filter(|identifier| identifier.profile == row.profile)
-                    .map(|one| Identifier { kind: one.kind.clone(), value: one.value.clone() })
-                    .collect();
+                let identifiers = known.remove(&row.profile).unwrap_or_default();
                 Ok(Member { profile: parse_id(&row.profile)?, identifiers, since: Timestamp(row.since) })
             })
             .collect()

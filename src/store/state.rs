@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect, TransactionTrait};
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
 use crate::engine::transition::Relay;
@@ -50,7 +50,7 @@ impl Store {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        let transaction = self.write.begin().await?;
+        let transaction = self.begin().await?;
         write_profiles(&transaction, commits).await?;
         write_memberships(&transaction, commits).await?;
         let effects: Result<Vec<_>, _> = commits.iter().flat_map(|commit| &commit.effects).map(outbox::row).collect();

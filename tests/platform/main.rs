@@ -2,12 +2,16 @@
 
 mod commands;
 mod crash;
+mod databases;
 mod doors;
 mod hooks;
 mod mail;
+mod outbox;
 mod postgres;
 mod recovery;
+mod reports;
 mod sdk;
 mod served;
 mod shop;
+mod store;
 mod withdrawal;

@@ -1,0 +1,160 @@
+//! Effects between decision and outcome: each is taken once, in its time, and only while it may be.
+
+use std::collections::BTreeMap;
+
+use tidewater::engine::transition::{EffectConsent, Origin};
+use tidewater::engine::{Effect, EffectBody};
+use tidewater::lang::rules::MessageClass;
+use tidewater::model::value::ValueMap;
+use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, RunId, Timestamp, Value};
+use tidewater::store::Store;
+use tidewater::store::journal::{Append, Deny};
+use tidewater::store::outbox::{OutboxStatus, OutboxUpdate};
+use tidewater::store::state::ShardCommit;
+
+use crate::databases::{TestDatabase, on_both_databases};
+
+on_both_databases!(
+    the_oldest_that_are_due_are_taken_first,
+    consent_and_expiry_are_looked_at_when_taking,
+    an_effect_goes_through_its_states,
+    claims_side_by_side_never_take_one_effect_twice,
+);
+
+fn effect(id: u128, decided_at: i64) -> Effect {
+    Effect {
+        id: EffectId(id),
+        profile: ProfileId(id),
+        destination: "crm".to_owned(),
+        origin: Some(Origin { journey: "welcome".to_owned(), run: RunId(id), step: "hello".to_owned() }),
+        consent: None,
+        decided_at: Timestamp(decided_at),
+        expires_at: None,
+        body: EffectBody::Webhook { body: Value::from("hello"), variables: ValueMap::new() },
+    }
+}
+
+async fn decide(store: &Store, effects: Vec<Effect>) {
+    let commit = ShardCommit {
+        shard: ProfileId(1).shard(),
+        offset: Offset(1),
+        profiles: Vec::new(),
+        memberships: Vec::new(),
+        effects,
+        facts: Vec::new(),
+        history: Vec::new(),
+        relays: Vec::new(),
+        poison: Vec::new(),
+    };
+    store.commit(&[commit]).await.unwrap();
+}
+
+async fn update(store: &Store, id: u128, status: OutboxStatus, not_before: Option<i64>, detail: Option<&str>) {
+    let update = OutboxUpdate {
+        effect: EffectId(id),
+        status,
+        not_before: not_before.map(Timestamp),
+        detail: detail.map(str::to_owned),
+        at: Timestamp(500),
+    };
+    store.append(&Append { outbox: vec![update], ..Append::default() }).await.unwrap();
+}
+
+async fn taken(store: &Store, now: i64, limit: usize) -> Vec<u128> {
+    let claim = store.claim("crm", Timestamp(now), limit).await.unwrap();
+    claim.taken.iter().map(|claimed| claimed.effect.id.0).collect()
+}
+
+async fn the_oldest_that_are_due_are_taken_first(database: TestDatabase) {
+    let store = database.open().await;
+    let elsewhere = Effect { destination: "email".to_owned(), ..effect(9, 1) };
+    decide(&store, vec![effect(1, 30), effect(2, 10), effect(3, 20), effect(4, 900), elsewhere]).await;
+    assert_eq!(store.outbox_open().await.unwrap(), 5);
+    assert_eq!(store.outbox_busy(Timestamp(100)).await.unwrap(), 4);
+    assert_eq!(taken(&store, 100, 2).await, [2, 3]);
+    let claim = store.claim("crm", Timestamp(100), 10).await.unwrap();
+    assert_eq!(claim.taken.iter().map(|one| one.effect.clone()).collect::<Vec<_>>(), [effect(1, 30)]);
+    assert_eq!(claim.next, Some(Timestamp(900)));
+    let claim = store.claim("crm", Timestamp(900), 10).await.unwrap();
+    assert_eq!((claim.taken.len(), claim.next), (1, None));
+    assert_eq!(taken(&store, 1_000, 10).await, []);
+    assert_eq!(store.outbox_open().await.unwrap(), 5, "taken is not done");
+}
+
+async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
+    let store = database.open().await;
+    let key = ConsentKey::Topic { topic: "news".to_owned(), channel: "email".to_owned() };
+    let about = Some(EffectConsent { key: key.clone(), class: MessageClass::Marketing });
+    let with_consent = |id| Effect { consent: about.clone(), ..effect(id, 10) };
+    let expiring = |id, at| Effect { expires_at: Some(Timestamp(at)), ..effect(id, 10) };
+    decide(&store, vec![with_consent(1), with_consent(2), effect(3, 10), expiring(4, 100), expiring(5, 101)]).await;
+    let deny =
+        |id, key: &ConsentKey, denied, at| Deny { profile: ProfileId(id), key: key.clone(), denied, at: Timestamp(at) };
+    let other = ConsentKey::Purpose("ads".to_owned());
+    // 1 withdraws; 2 withdraws something else; 3 needs no consent.
+    let denies = vec![deny(1, &key, true, 50), deny(2, &other, true, 50), deny(3, &key, true, 50)];
+    store.append(&Append { denies, ..Append::default() }).await.unwrap();
+    let claim = store.claim("crm", Timestamp(100), 10).await.unwrap();
+    let ids = |effects: &[Effect]| effects.iter().map(|one| one.id.0).collect::<Vec<_>>();
+    assert_eq!(claim.taken.iter().map(|one| one.effect.id.0).collect::<Vec<_>>(), [2, 3, 5]);
+    assert_eq!(ids(&claim.suppressed), [1]);
+    assert_eq!(ids(&claim.expired), [4]);
+    // Left to the caller to report, they stand where they stood.
+    assert_eq!(store.effect(EffectId(1)).await.unwrap(), Some((with_consent(1), OutboxStatus::Ready)));
+    // Agreed to again, it may go.
+    store.append(&Append { denies: vec![deny(1, &key, false, 60)], ..Append::default() }).await.unwrap();
+    assert_eq!(taken(&store, 100, 10).await, [1]);
+}
+
+async fn an_effect_goes_through_its_states(database: TestDatabase) {
+    let store = database.open().await;
+    decide(&store, vec![effect(1, 10), effect(2, 20), effect(3, 30)]).await;
+    assert_eq!(store.claim("crm", Timestamp(100), 1).await.unwrap().taken[0].attempts, 0);
+    assert_eq!(store.taken("crm").await.unwrap().len(), 1);
+    assert_eq!(store.taken("email").await.unwrap(), []);
+    // Another try later.
+    update(&store, 1, OutboxStatus::Ready, Some(700), Some("503")).await;
+    assert_eq!(store.taken("crm").await.unwrap(), []);
+    assert_eq!(taken(&store, 699, 10).await, [2, 3]);
+    let claim = store.claim("crm", Timestamp(700), 10).await.unwrap();
+    assert_eq!(claim.taken.iter().map(|one| (one.effect.id.0, one.attempts)).collect::<Vec<_>>(), [(1, 1)]);
+    update(&store, 1, OutboxStatus::Sent, None, None).await;
+    update(&store, 2, OutboxStatus::Failed, None, Some("410: gone")).await;
+    update(&store, 3, OutboxStatus::Unknown, None, Some("silence")).await;
+    assert_eq!(store.outbox_open().await.unwrap(), 0);
+    assert_eq!(taken(&store, 10_000, 10).await, []);
+    let failed = store.outbox(Some(OutboxStatus::Failed), 10).await.unwrap();
+    assert_eq!(failed.len(), 1);
+    assert_eq!((failed[0].effect.clone(), failed[0].attempts), (effect(2, 20), 1));
+    assert_eq!((failed[0].detail.as_deref(), failed[0].updated_at), (Some("410: gone"), Timestamp(500)));
+    let newest_first: Vec<_> = store.outbox(None, 2).await.unwrap().iter().map(|item| item.effect.id.0).collect();
+    assert_eq!(newest_first, [3, 2]);
+}
+
+/// Two handles on one database, as two processes would have, each with claims under way at once.
+async fn claims_side_by_side_never_take_one_effect_twice(database: TestDatabase) {
+    const EFFECTS: u128 = 300;
+    let stores = [database.open().await, database.open().await];
+    decide(&stores[0], (1..=EFFECTS).map(|id| effect(id, 10)).collect()).await;
+    let mut claimers = tokio::task::JoinSet::new();
+    for claimer in 0..6 {
+        let store = stores[claimer % 2].clone();
+        claimers.spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let more = taken(&store, 100, 7).await;
+                // An empty claim may only mean that others hold the rest just now.
+                if more.is_empty() && store.outbox(Some(OutboxStatus::Ready), 1).await.unwrap().is_empty() {
+                    return mine;
+                }
+                mine.extend(more);
+            }
+        });
+    }
+    let mut times: BTreeMap<u128, u32> = BTreeMap::new();
+    for id in claimers.join_all().await.into_iter().flatten() {
+        *times.entry(id).or_default() += 1;
+    }
+    assert_eq!(times.len(), EFFECTS as usize);
+    assert!(times.values().all(|times| *times == 1), "{times:?}");
+}
