@@ -1,6 +1,6 @@
 //! The outbox: effects between decision and outcome.
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Query};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
@@ -150,17 +150,22 @@ pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxU
     Ok(())
 }
 
-/// Whether an older change of this person's place in an audience is still on its way: a late `add` must not overtake
-/// the `remove` that follows it.
-async fn is_behind(transaction: &DatabaseTransaction, row: &outbox::Model) -> Result<bool, StoreError> {
-    let older = outbox::Entity::find()
-        .filter(outbox::Column::Profile.eq(&row.profile))
-        .filter(outbox::Column::Destination.eq(&row.destination))
-        .filter(outbox::Column::Status.is_in([OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()]))
-        .filter(outbox::Column::DecidedAt.lt(row.decided_at))
-        .one(transaction)
-        .await?;
-    Ok(older.is_some())
+/// Whether an older change of a person's place in an audience is still on its way: a late `add` must not overtake the
+/// `remove` that follows it. Asked in the query itself, so that those who wait take nobody else's place in a claim.
+fn is_behind() -> Expr {
+    let older = Alias::new("older");
+    let of = |column: outbox::Column| Expr::col((older.clone(), column));
+    let own = |column: outbox::Column| (outbox::Entity, column);
+    let unsettled = [OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()];
+    let before = Query::select()
+        .expr(Expr::val(1))
+        .from_as(outbox::Entity, older.clone())
+        .and_where(of(outbox::Column::Profile).equals(own(outbox::Column::Profile)))
+        .and_where(of(outbox::Column::Destination).equals(own(outbox::Column::Destination)))
+        .and_where(of(outbox::Column::Status).is_in(unsettled))
+        .and_where(of(outbox::Column::DecidedAt).lt(Expr::col(own(outbox::Column::DecidedAt))))
+        .to_owned();
+    outbox::Column::Channel.eq("audience_sync").and(Expr::exists(before))
 }
 
 fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
@@ -179,6 +184,7 @@ impl Store {
             .filter(outbox::Column::Destination.eq(destination))
             .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
             .filter(outbox::Column::NotBefore.lte(now.0))
+            .filter(is_behind().not())
             .order_by_asc(outbox::Column::NotBefore)
             .order_by_asc(outbox::Column::Effect)
             .limit(limit as u64);
@@ -197,9 +203,6 @@ impl Store {
                 }
                 None => false,
             };
-            if row.channel == "audience_sync" && is_behind(&transaction, &row).await? {
-                continue;
-            }
             if is_denied {
                 claim.suppressed.push(effect);
             } else if effect.expires_at.is_some_and(|expires_at| expires_at <= now) {

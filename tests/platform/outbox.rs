@@ -18,6 +18,7 @@ on_both_databases!(
     the_oldest_that_are_due_are_taken_first,
     consent_and_expiry_are_looked_at_when_taking,
     an_effect_goes_through_its_states,
+    an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else,
     claims_side_by_side_never_take_one_effect_twice,
 );
 
@@ -129,6 +130,27 @@ async fn an_effect_goes_through_its_states(database: TestDatabase) {
     assert_eq!((failed[0].detail.as_deref(), failed[0].updated_at), (Some("410: gone"), Timestamp(500)));
     let newest_first: Vec<_> = store.outbox(None, 2).await.unwrap().iter().map(|item| item.effect.id.0).collect();
     assert_eq!(newest_first, [3, 2]);
+}
+
+async fn an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else(database: TestDatabase) {
+    let store = database.open().await;
+    let change = |id, person, decided_at| Effect {
+        profile: ProfileId(person),
+        body: EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers: BTreeMap::new() },
+        ..effect(id, decided_at)
+    };
+    // Two people whose first change is to be tried again later, with a second change behind it; then a third person.
+    decide(&store, vec![change(1, 1, 10), change(2, 2, 10), change(3, 1, 20), change(4, 2, 20), change(5, 3, 30)])
+        .await;
+    assert_eq!(taken(&store, 15, 2).await, [1, 2]);
+    for id in [1, 2] {
+        update(&store, id, OutboxStatus::Ready, Some(900), Some("503")).await;
+    }
+    assert_eq!(taken(&store, 100, 2).await, [5]);
+    assert_eq!(taken(&store, 100, 2).await, []);
+    assert_eq!(taken(&store, 900, 10).await, [1, 2]);
+    update(&store, 1, OutboxStatus::Sent, None, None).await;
+    assert_eq!(taken(&store, 900, 10).await, [3]);
 }
 
 /// Two handles on one database, as two processes would have, each with claims under way at once.
