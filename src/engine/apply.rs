@@ -83,7 +83,12 @@ fn forwarded(entry: &Entry, winner: crate::model::ProfileId) -> Transition {
 impl Turn<'_> {
     fn take(&mut self, entry: &Entry) {
         match &entry.body {
-            EntryBody::Event(event) => self.take_event(event),
+            EntryBody::Event(event) => {
+                // A repeat is nothing: not even a reason to look at what waits.
+                if !self.take_event(event) {
+                    return;
+                }
+            }
             EntryBody::MergeAway { winner } => return self.hand_over(*winner),
             EntryBody::Absorb { loser, snapshot } => self.absorb(*loser, snapshot),
             EntryBody::ScheduleFired { journey, .. } => {
@@ -91,18 +96,20 @@ impl Turn<'_> {
                 self.start_by_schedule(journey);
             }
             EntryBody::Deploy(_) => {
+                self.leave_removed_segments();
                 self.dirty_all();
-                self.settle_segments();
                 self.mirror_all();
+                self.settle_segments();
                 self.start_existing();
             }
         }
         self.run();
     }
 
-    fn take_event(&mut self, event: &Event) {
+    /// False where the message was taken before.
+    fn take_event(&mut self, event: &Event) -> bool {
         if !self.is_first(&event.message_id) {
-            return;
+            return false;
         }
         self.out.recorded = true;
         if let Some(user_id) = &event.user_id {
@@ -126,6 +133,7 @@ impl Turn<'_> {
             is_activity: event.is_activity(),
             segment: None,
         });
+        true
     }
 
     /// Notes the fingerprint of a message; false where it is known already.

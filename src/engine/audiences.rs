@@ -1,5 +1,6 @@
 //! Segments mirrored to an ad platform, and audiences that journeys fill: what the far side should hold, and what it
-//! was told.
+//! was told. The far side is told once segments are settled: in the middle of a turn a person may have a new address
+//! and not have left the segment yet, and what was handed on cannot be called back.
 
 use std::collections::BTreeMap;
 
@@ -38,8 +39,28 @@ impl Turn<'_> {
         let program = self.program;
         for (index, sync) in program.rules.audience_syncs.iter().enumerate() {
             if concerned(sync) {
-                self.mirror(index, None);
+                self.unmirrored.insert(index);
             }
+        }
+    }
+
+    /// Tells the far side what the changes since the last time come to.
+    pub(super) fn mirror_changes(&mut self) {
+        while let Some(audience) = self.unmirrored.pop_first() {
+            self.mirror(audience, None);
+        }
+    }
+
+    /// Takes out of an audience what was told of a profile that is merged into this one, and is not known of this one.
+    /// From here on only what is told of this one is kept in line.
+    pub(super) fn take_out(&mut self, audience: &str, told: BTreeMap<String, String>) {
+        let program = self.program;
+        let Some(sync) = program.rules.audience_syncs.iter().find(|sync| sync.name == audience) else { return };
+        let ours = self.profile.audiences.get(audience).map(|state| &state.sent);
+        let is_ours = |name: &String, value: &String| ours.is_some_and(|ours| ours.get(name) == Some(value));
+        let stale: BTreeMap<_, _> = told.into_iter().filter(|(name, value)| !is_ours(name, value)).collect();
+        if !stale.is_empty() {
+            self.tell(sync, false, stale, None);
         }
     }
 

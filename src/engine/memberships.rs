@@ -1,5 +1,7 @@
 //! Segments: which of them a profile is in, now.
 
+use std::collections::BTreeSet;
+
 use crate::lang::eval::holds;
 use crate::lang::rules::SegmentIndex;
 use crate::model::Moment;
@@ -10,7 +12,7 @@ use super::turn::{Happening, SegmentChange, Turn};
 use super::view::ProfileView;
 
 impl Turn<'_> {
-    /// Looks at all marked segments again, and at those that name one that changed, in order.
+    /// Looks at all marked segments again, and at those that name one that changed, in order; then audiences are told.
     pub(super) fn settle_segments(&mut self) {
         while let Some(segment) = self.next_dirty() {
             let declared = &self.program.rules.segments[segment.at()];
@@ -25,6 +27,19 @@ impl Turn<'_> {
             if is_in != self.profile.memberships.contains_key(&declared.name) {
                 self.change_membership(segment, is_in);
             }
+        }
+        self.mirror_changes();
+    }
+
+    /// After a deploy: a segment that is gone from the rules has no members any more.
+    pub(super) fn leave_removed_segments(&mut self) {
+        let known: BTreeSet<&str> = self.program.rules.segments.iter().map(|segment| segment.name.as_str()).collect();
+        let removed: Vec<String> =
+            self.profile.memberships.keys().filter(|name| !known.contains(name.as_str())).cloned().collect();
+        for segment in removed {
+            self.profile.memberships.remove(&segment);
+            self.happen_here(SEGMENT_EXITED, &[("segment", &segment)]);
+            self.out.memberships.push(MembershipChange { segment, entered: false, at: self.now, cause: self.cause });
         }
     }
 

@@ -56,8 +56,8 @@ impl Turn<'_> {
         self.profile.goals.extend(lost.goals);
         self.absorb_runs(lost.runs);
         self.dirty_all();
-        self.settle_segments();
         self.mirror_all();
+        self.settle_segments();
     }
 
     /// Of two values of a trait the one set later stays.
@@ -89,7 +89,13 @@ impl Turn<'_> {
                 None => {
                     self.profile.computes.insert(*key, theirs.clone());
                 }
-                Some(ours) => add_up(ours, theirs),
+                Some(ours) => {
+                    if add_up(ours, theirs) {
+                        let index = program.rules.readers.compute_of_key.get(key);
+                        let name = index.map_or("a compute", |index| &program.rules.computes[index.at()].name);
+                        self.out.facts.push(Fact::Saturated { what: name.to_owned(), at: self.now });
+                    }
+                }
             }
         }
     }
@@ -106,10 +112,12 @@ impl Turn<'_> {
     /// What the far side holds of the loser it holds of the winner now: the same person.
     fn absorb_audiences(&mut self, theirs: BTreeMap<String, super::profile::AudienceState>) {
         for (name, lost) in theirs {
-            let ours = self.profile.audiences.entry(name).or_default();
+            let ours = self.profile.audiences.entry(name.clone()).or_default();
             ours.chosen |= lost.chosen;
             if ours.sent.is_empty() {
                 ours.sent = lost.sent;
+            } else {
+                self.take_out(&name, lost.sent);
             }
         }
     }
@@ -143,7 +151,8 @@ impl Turn<'_> {
     }
 }
 
-fn add_up(ours: &mut ComputeState, theirs: &ComputeState) {
+/// True where some had to be let go: more than a compute may keep.
+fn add_up(ours: &mut ComputeState, theirs: &ComputeState) -> bool {
     match (ours, theirs) {
         (ComputeState::Count(a), ComputeState::Count(b)) => *a += b,
         (ComputeState::Sum(a), ComputeState::Sum(b)) => *a = a.saturating_add(*b),
@@ -156,8 +165,11 @@ fn add_up(ours: &mut ComputeState, theirs: &ComputeState) {
         (ComputeState::Window(a), ComputeState::Window(b)) => {
             a.extend_from_slice(b);
             a.sort_by_key(|(moment, _)| std::cmp::Reverse(*moment));
+            let is_cut = a.len() > MOMENTS_KEPT;
             a.truncate(MOMENTS_KEPT);
+            return is_cut;
         }
         _ => {}
     }
+    false
 }

@@ -221,6 +221,7 @@ fn story(timeline: &Timeline<'_>) -> Vec<String> {
                 Fact::RunEnded { journey, at, reason, .. } => {
                     lines.push(format!("{at}  ended the journey `{journey}` ({})", reason.replace('_', " ")));
                 }
+                Fact::Saturated { what, at } => lines.push(format!("{at}  stopped: too many {what}")),
                 Fact::GoalReached { journey, at, .. } => lines.push(format!("{at}  reached the goal of `{journey}`")),
                 _ => {}
             }

@@ -1,17 +1,18 @@
 //! One profile in virtual time: events come, wakes and schedules are fired at their instants, effects succeed at once.
 //! A year takes milliseconds, and every decision is the one that the live platform would take, by the same functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::journey::graph::Enter;
 use crate::model::event::PLATFORM_SOURCE;
+use crate::model::limit::FOLLOW_UPS;
 use crate::model::platform_event::{AUDIENCE_SYNCED, EMAIL_SENT, WEBHOOK_SENT};
 use crate::model::value::ValueMap;
 use crate::model::{Entry, EntryBody, Event, EventKind, Offset, ProfileId, Target, Timestamp};
 use crate::workspace::Program;
 
 use super::profile::Profile;
-use super::transition::{Effect, EffectBody, Transition};
+use super::transition::{Effect, EffectBody, Fact, Transition};
 use super::{apply, fire};
 
 /// A profile, its program, and how far time has come.
@@ -97,20 +98,36 @@ impl<'a> Timeline<'a> {
     }
 
     fn entry(&mut self, body: EntryBody) {
-        self.offset = Offset(self.offset.0 + 1);
-        let entry =
-            Entry { offset: self.offset, received_at: self.now, target: Target::Profile(self.profile.id()), body };
-        let transition = apply(&mut self.profile, self.program, &entry);
+        let transition = self.apply(body);
         self.note(transition);
     }
 
-    /// Keeps a transition, and lets each of its effects succeed at once.
+    fn apply(&mut self, body: EntryBody) -> Transition {
+        self.offset = Offset(self.offset.0 + 1);
+        let entry =
+            Entry { offset: self.offset, received_at: self.now, target: Target::Profile(self.profile.id()), body };
+        apply(&mut self.profile, self.program, &entry)
+    }
+
+    /// Keeps a transition, and lets each of its effects succeed at once. A journey that starts itself by its own mail
+    /// would go on for ever, as it takes no time here: it is cut off, and the story says so.
     fn note(&mut self, transition: Transition) {
-        let outcomes: Vec<Event> = transition.effects.iter().map(|effect| success(effect, self.now)).collect();
-        self.happened.push((self.now, transition));
-        for outcome in outcomes {
-            self.entry(EntryBody::Event(outcome));
+        let mut outcomes = VecDeque::new();
+        self.keep(transition, &mut outcomes);
+        for _ in 0..FOLLOW_UPS {
+            let Some(outcome) = outcomes.pop_front() else { return };
+            let transition = self.apply(EntryBody::Event(outcome));
+            self.keep(transition, &mut outcomes);
         }
+        if !outcomes.is_empty() {
+            let cut = Fact::Saturated { what: "outcomes of one moment".to_owned(), at: self.now };
+            self.happened.push((self.now, Transition { facts: vec![cut], ..Transition::default() }));
+        }
+    }
+
+    fn keep(&mut self, transition: Transition, outcomes: &mut VecDeque<Event>) {
+        outcomes.extend(transition.effects.iter().map(|effect| success(effect, self.now)));
+        self.happened.push((self.now, transition));
     }
 }
 

@@ -17,22 +17,23 @@ impl Turn<'_> {
         self.mark_changed(&before);
     }
 
-    /// Sets one declared trait, whose name may reach into an object (`address.city`).
+    /// A run sets one declared trait, whose name may reach into an object (`address.city`).
     pub(super) fn set_declared(&mut self, index: TraitIndex, value: &Value) {
         let before = self.declared_values();
         let name = &self.program.rules.traits[index.at()].name;
+        let is_whole = self.profile.traits.contains_key(name);
+        let top = if is_whole { name } else { name.split('.').next().unwrap_or(name) };
+        self.profile.trait_times.insert(top.to_owned(), Moment { at: self.now, offset: self.moment.offset });
         set_path(&mut self.profile.traits, name, value);
-        let head = name.split('.').next().unwrap_or(name);
-        self.profile.trait_times.insert(head.to_owned(), Moment { at: self.now, offset: self.moment.offset });
-        self.mark_changed(&before);
+        self.has_written |= self.mark_changed(&before);
     }
 
     fn declared_values(&self) -> Vec<Option<Value>> {
         declared_values(&self.profile.traits, self.program)
     }
 
-    /// Marks the segments that read a trait whose value is another than before.
-    pub(super) fn mark_changed(&mut self, before: &[Option<Value>]) {
+    /// Marks the segments that read a trait whose value is another than before. False where there is none.
+    pub(super) fn mark_changed(&mut self, before: &[Option<Value>]) -> bool {
         let after = self.declared_values();
         let mut changed = false;
         for (index, (old, new)) in before.iter().zip(&after).enumerate() {
@@ -46,6 +47,7 @@ impl Turn<'_> {
         if changed {
             self.mirror_all();
         }
+        changed
     }
 }
 
@@ -72,20 +74,29 @@ fn set_trait(
     }
 }
 
-fn set_path(traits: &mut ValueMap, path: &str, value: &Value) {
-    let Some((head, rest)) = path.split_once('.') else {
-        if value.is_null() {
-            traits.remove(path);
-        } else {
-            traits.insert(path.to_owned(), value.clone());
+/// Writes where [`Value::lookup`] reads: a name that itself holds the dots wins over a path. `null` clears.
+fn set_path(map: &mut ValueMap, path: &str, value: &Value) {
+    let inner = path.split_once('.').filter(|_| !map.contains_key(path));
+    match (inner, value) {
+        (None, Value::Null) => {
+            map.remove(path);
         }
-        return;
-    };
-    let inner = traits.entry(head.to_owned()).or_insert_with(|| Value::Map(ValueMap::new()));
-    if !matches!(inner, Value::Map(_)) {
-        *inner = Value::Map(ValueMap::new());
-    }
-    if let Value::Map(map) = inner {
-        set_path(map, rest, value);
+        (None, _) => {
+            map.insert(path.to_owned(), value.clone());
+        }
+        (Some((head, rest)), Value::Null) => {
+            if let Some(Value::Map(inner)) = map.get_mut(head) {
+                set_path(inner, rest, value);
+            }
+        }
+        (Some((head, rest)), _) => {
+            let inner = map.entry(head.to_owned()).or_default();
+            if !matches!(inner, Value::Map(_)) {
+                *inner = Value::Map(ValueMap::new());
+            }
+            if let Value::Map(inner) = inner {
+                set_path(inner, rest, value);
+            }
+        }
     }
 }

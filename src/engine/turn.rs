@@ -23,6 +23,10 @@ pub(super) struct Turn<'a> {
     pub(super) out: Transition,
     /// Segments to look at again, by rank, so that each comes after those that it names.
     dirty: BTreeSet<(u32, SegmentIndex)>,
+    /// Audiences (by index) that the far side may have to be told of once segments are settled.
+    pub(super) unmirrored: BTreeSet<usize>,
+    /// A run wrote a trait: runs that were looked at before it may be concerned.
+    pub(super) has_written: bool,
     queue: VecDeque<Happening>,
     follow_ups: usize,
 }
@@ -60,6 +64,8 @@ impl<'a> Turn<'a> {
             cause,
             out: Transition::default(),
             dirty: BTreeSet::new(),
+            unmirrored: BTreeSet::new(),
+            has_written: false,
             queue: VecDeque::new(),
             follow_ups: 0,
         }
@@ -100,25 +106,34 @@ impl<'a> Turn<'a> {
             self.settle_segments();
             self.look_at_runs(None);
         }
-        while let Some(happening) = self.queue.pop_front() {
-            if !self.may_go_on() {
+        loop {
+            let next = self.queue.pop_front();
+            let is_done = next.is_none() && !std::mem::take(&mut self.has_written);
+            if is_done || !self.may_go_on() {
                 self.queue.clear();
                 return;
             }
-            self.observe(&happening);
-            self.settle_segments();
-            self.reach_goals(&happening);
-            self.look_at_runs(Some(&happening));
-            self.start_by(&happening);
+            match next {
+                Some(happening) => {
+                    self.observe(&happening);
+                    self.settle_segments();
+                    self.reach_goals(&happening);
+                    self.look_at_runs(Some(&happening));
+                    self.start_by(&happening);
+                }
+                None => self.look_at_runs(None),
+            }
         }
     }
 
-    /// Counts a follow-up; false once there are too many, which is reported once.
+    /// Counts a follow-up; false once there are too many, which is reported once. That each segment changes once, as
+    /// for someone new, is no runaway, however many segments there are.
     pub(super) fn may_go_on(&mut self) -> bool {
+        let limit = FOLLOW_UPS + self.program.rules.segments.len();
         self.follow_ups += 1;
-        if self.follow_ups == FOLLOW_UPS {
+        if self.follow_ups == limit {
             self.out.facts.push(Fact::Saturated { what: "follow-ups of one entry".to_owned(), at: self.now });
         }
-        self.follow_ups < FOLLOW_UPS
+        self.follow_ups < limit
     }
 }

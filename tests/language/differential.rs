@@ -252,8 +252,82 @@ fn play(conditions: &[String], history: &[Coming]) -> Result<(), TestCaseError> 
     Ok(())
 }
 
-#[test]
-fn membership_is_the_oracles_at_every_instant() {
+/// The history of two profiles, and where in it they turn out to be one person.
+#[derive(Debug, Clone)]
+struct Joined {
+    history: Vec<Coming>,
+    /// To whom each entry came: the loser where it is true.
+    to_loser: Vec<bool>,
+    merged_after: usize,
+}
+
+fn joined() -> impl Strategy<Value = Joined> {
+    let one = (coming(), any::<bool>());
+    (prop::collection::vec(one, 1..25), any::<prop::sample::Index>()).prop_map(|(both, at)| {
+        let merged_after = at.index(both.len());
+        let (mut history, mut to_loser): (Vec<Coming>, Vec<bool>) = both.into_iter().unzip();
+        for index in 0..history.len() {
+            // Each entry has an instant of its own, and a repeat comes to whom the first one came.
+            history[index].after = history[index].after.max(60_000);
+            if index > 0 && history[index].repeats {
+                to_loser[index] = to_loser[index - 1];
+            }
+        }
+        Joined { history, to_loser, merged_after }
+    })
+}
+
+/// Applies the next entry of the journal of both profiles.
+fn enter(profile: &mut Profile, program: &Program, offset: &mut u64, at: i64, body: EntryBody) -> engine::Transition {
+    *offset += 1;
+    let target = Target::Profile(profile.id());
+    engine::apply(profile, program, &Entry { offset: Offset(*offset), received_at: Timestamp(at), target, body })
+}
+
+/// From the merge on, the winner is who did all of it: what either did before, and what still comes for the loser.
+fn play_joined(conditions: &[String], joined: &Joined) -> Result<(), TestCaseError> {
+    let program = program(conditions);
+    let mut winner = Profile::new(ProfileId::from_identifier("user_id", "u"));
+    let mut loser = Profile::new(ProfileId::from_identifier("anonymous_id", "a"));
+    let (mut record, mut changes, mut offset, mut now) = (Record::default(), Vec::new(), 0, START);
+    for (index, one) in joined.history.iter().enumerate() {
+        now += one.after;
+        let event = event(one, format!("m{}", if one.repeats && index > 0 { index - 1 } else { index }), now);
+        let is_merged = index > joined.merged_after;
+        if is_merged {
+            pass_time(&mut winner, &program, &record, &mut changes, now - one.after, now - 1)?;
+        }
+        let first = if joined.to_loser[index] { &mut loser } else { &mut winner };
+        let came = enter(first, &program, &mut offset, now, EntryBody::Event(event.clone()));
+        for relay in came.relays {
+            prop_assert_eq!(relay.to, winner.id());
+            enter(&mut winner, &program, &mut offset, now, relay.body);
+        }
+        record.take(&event, now, offset);
+        if index == joined.merged_after {
+            let handed = enter(&mut loser, &program, &mut offset, now, EntryBody::MergeAway { winner: winner.id() });
+            for relay in handed.relays {
+                enter(&mut winner, &program, &mut offset, now, relay.body);
+            }
+            prop_assert!(members(&loser).is_empty() && loser.wake().is_none());
+        }
+        if index >= joined.merged_after {
+            let mut settled = snapshot::decode(&snapshot::encode(&winner)).expect("what was written can be read");
+            prop_assert_eq!(&settled, &winner);
+            engine::fire(&mut settled, &program, Timestamp(now));
+            prop_assert_eq!(&members(&settled), &record.members(&program, now), "after entry {} at {}", index, now);
+        }
+    }
+    pass_time(&mut winner, &program, &record, &mut changes, now, now + Span::DAY.times(4).0)?;
+    prop_assert!(winner.wake().is_none(), "after four quiet days nothing is left to wait for");
+    Ok(())
+}
+
+/// `PROPTEST_CASES` random workspaces, each with a history.
+fn check<T: std::fmt::Debug>(
+    histories: impl Strategy<Value = T>,
+    play: impl Fn(&[String], &T) -> Result<(), TestCaseError>,
+) {
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
         cases,
@@ -262,9 +336,18 @@ fn membership_is_the_oracles_at_every_instant() {
     });
     let conditions = (condition(0), condition(1), condition(2), condition(3), condition(4))
         .prop_map(|(a, b, c, d, e)| vec![a, b, c, d, e]);
-    let history = prop::collection::vec(coming(), 1..25);
-    runner.run(&(conditions, history), |(conditions, history)| play(&conditions, &history)).unwrap();
+    runner.run(&(conditions, histories), |(conditions, history)| play(&conditions, &history)).unwrap();
     println!("{cases} random workspaces and histories agree with the oracle");
+}
+
+#[test]
+fn membership_is_the_oracles_at_every_instant() {
+    check(prop::collection::vec(coming(), 1..25), |conditions, history| play(conditions, history));
+}
+
+#[test]
+fn a_merged_profile_is_who_did_all_that_either_did() {
+    check(joined(), play_joined);
 }
 
 #[test]

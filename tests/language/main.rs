@@ -4,3 +4,7 @@ mod demo_shop;
 mod differential;
 mod findings;
 mod journeys;
+mod merges;
+mod person;
+mod runs;
+mod snapshots;

@@ -15,8 +15,8 @@ impl Turn<'_> {
     /// Goes on from `next`. The run is put back among the profile's runs where it waits.
     pub(super) fn advance(&mut self, mut run: Run, journey: &Journey, mut next: Next) {
         for _ in 0..STEPS_WITHOUT_WAIT {
-            if journey.exit_when.as_ref().is_some_and(|exit| self.run_holds(exit, &run, None)) {
-                return self.end(run, "exit_rule");
+            if let Some(reason) = self.leaves(&run, journey) {
+                return self.end(run, reason);
             }
             let Some(index) = next else { return self.end(run, "completed") };
             let step = &journey.steps[index];

@@ -46,16 +46,20 @@ impl Turn<'_> {
         }
     }
 
+    /// Why the journey's `exit` ends the run now, if it does.
+    pub(super) fn leaves(&self, run: &Run, journey: &Journey) -> Option<&'static str> {
+        if journey.exit_when.as_ref().is_some_and(|exit| self.run_holds(exit, run, None)) {
+            return Some("exit_rule");
+        }
+        let Enter::Segment(segment) = journey.enter else { return None };
+        let name = &self.program.rules.segments[segment.at()].name;
+        (journey.exit_on_leave && !self.profile.memberships.contains_key(name)).then_some("left_segment")
+    }
+
     fn verdict(&self, run: &Run, journey: &Journey, happening: Option<&Happening>) -> Verdict {
         let Some(index) = journey.step_index(&run.step) else { return Verdict::Ends("step_removed") };
-        if journey.exit_when.as_ref().is_some_and(|exit| self.run_holds(exit, run, None)) {
-            return Verdict::Ends("exit_rule");
-        }
-        if journey.exit_on_leave
-            && let Enter::Segment(segment) = journey.enter
-            && !self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name)
-        {
-            return Verdict::Ends("left_segment");
+        if let Some(reason) = self.leaves(run, journey) {
+            return Verdict::Ends(reason);
         }
         // A wait ends by a wake: an entry of the same instant comes first, and may end the run instead.
         let is_up = self.cause == Cause::Time && run.wake <= self.now;

@@ -109,6 +109,10 @@ impl Turn<'_> {
         if !self.may_start(journey, occasion) || !self.may_go_on() {
             return;
         }
+        if self.profile.runs.iter().filter(|run| run.journey == journey.name).count() >= RUNS_AT_ONCE {
+            self.out.facts.push(Fact::Saturated { what: format!("runs of {} at once", journey.name), at: self.now });
+            return;
+        }
         let by_key = self.profile.starts.entry(journey.name.clone()).or_default();
         let started = by_key.entry(occasion.key.clone()).or_default();
         started.times += 1;
@@ -138,8 +142,8 @@ impl Turn<'_> {
         if journey.ignore_older_than.is_some_and(|limit| age > limit.0) {
             return false;
         }
-        let mut of_journey = self.profile.runs.iter().filter(|run| run.journey == journey.name);
-        if of_journey.clone().count() >= RUNS_AT_ONCE || of_journey.any(|run| run.key == occasion.key) {
+        let is_same = |run: &Run| run.journey == journey.name && run.key == occasion.key;
+        if self.profile.runs.iter().any(is_same) {
             return false;
         }
         let before = self.profile.starts.get(&journey.name).and_then(|by_key| by_key.get(&occasion.key));
