@@ -1,4 +1,4 @@
-//! The parts of the engine by themselves: a condition, an event through `apply`, and what 10,000 segments cost an event
+//! The parts of the engine by themselves: an event through `apply`, and what 10,000 segments cost an event
 //! that touches none of them. `cargo bench --bench engine`.
 
 use std::hint::black_box;
@@ -6,10 +6,8 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 use tidewater::engine::{self, Profile, snapshot};
-use tidewater::lang::eval::{View, holds};
-use tidewater::lang::rules::{ComputeIndex, SegmentIndex, TrailIndex, TraitIndex};
 use tidewater::model::value::ValueMap;
-use tidewater::model::{Entry, EntryBody, Event, EventKind, Moment, Offset, ProfileId, Target, Timestamp, Value};
+use tidewater::model::{Entry, EntryBody, Event, EventKind, Offset, ProfileId, Target, Timestamp, Value};
 use tidewater::workspace::Program;
 use tidewater::workspace::load::compile;
 
@@ -22,48 +20,6 @@ fn program(rules: &str) -> Program {
     ];
     let loaded = compile(files, &|_| None);
     (*loaded.program.expect("the benchmark's rules compile")).clone()
-}
-
-/// A profile's traits in slots, as a bare view: what the condition itself costs.
-struct Slots([Value; 4]);
-
-impl View for Slots {
-    fn now(&self) -> Timestamp {
-        Timestamp(START)
-    }
-    fn trait_value(&self, index: TraitIndex) -> Option<&Value> {
-        self.0.get(index.at())
-    }
-    fn compute_value(&self, _: ComputeIndex) -> Option<Value> {
-        None
-    }
-    fn trail(&self, _: TrailIndex) -> &[Moment] {
-        &[]
-    }
-    fn in_segment(&self, _: SegmentIndex) -> bool {
-        false
-    }
-    fn property(&self, _: &str) -> Option<&Value> {
-        None
-    }
-    fn entry_property(&self, _: &str) -> Option<&Value> {
-        None
-    }
-    fn entered(&self) -> Option<Moment> {
-        None
-    }
-}
-
-fn condition(criterion: &mut Criterion) {
-    let program = program(
-        "trait country: text\ntrait spend: number\ntrait plan: text\ntrait visits: number\n\
-         segment s = country in (\"US\", \"GB\") and spend > 500 and plan is \"pro\" and visits >= 3\n",
-    );
-    let view = Slots([Value::from("GB"), Value::Number(700.0), Value::from("pro"), Value::Number(4.0)]);
-    let condition = &program.rules.segments[0].condition;
-    criterion.bench_function("condition of four comparisons", |bench| {
-        bench.iter(|| holds(black_box(condition), black_box(&view)));
-    });
 }
 
 fn entry(offset: u64, name: &str) -> Entry {
@@ -122,5 +78,5 @@ fn events(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(engine_parts, condition, events);
+criterion_group!(engine_parts, events);
 criterion_main!(engine_parts);

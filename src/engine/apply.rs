@@ -33,6 +33,7 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     let cause = match &entry.body {
         EntryBody::Event(_) if at + LATE_AFTER < entry.received_at => Cause::Late,
         EntryBody::Event(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
+        EntryBody::RankRefreshed { .. } => Cause::Time,
         EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => Cause::Merge,
         EntryBody::Deploy(_) => Cause::Deploy,
     };
@@ -75,7 +76,8 @@ fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
 
 /// What comes for a profile that was merged away goes on to the winner; what is for everyone reaches that one anyway.
 fn forwarded(entry: &Entry, winner: crate::model::ProfileId) -> Transition {
-    let is_for_everyone = matches!(entry.body, EntryBody::ScheduleFired { .. } | EntryBody::Deploy(_));
+    let is_for_everyone =
+        matches!(entry.body, EntryBody::ScheduleFired { .. } | EntryBody::RankRefreshed { .. } | EntryBody::Deploy(_));
     let relays = if is_for_everyone { Vec::new() } else { vec![Relay::forward(entry, winner)] };
     Transition { relays, ..Transition::default() }
 }
@@ -95,8 +97,10 @@ impl Turn<'_> {
                 self.settle_segments();
                 self.start_by_schedule(journey);
             }
+            EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => {
                 self.leave_removed_segments();
+                self.settle_holds();
                 self.dirty_all();
                 self.mirror_all();
                 self.settle_segments();
@@ -113,7 +117,7 @@ impl Turn<'_> {
         }
         self.out.recorded = true;
         if let Some(user_id) = &event.user_id {
-            self.profile.user_id = Some(user_id.clone());
+            self.set_user_id(user_id);
         }
         match event.kind {
             EventKind::Identify => self.take_traits(&event.traits),
@@ -121,6 +125,10 @@ impl Turn<'_> {
                 self.profile.account.clone_from(&event.traits);
                 if let Some(group_id) = &event.group_id {
                     self.profile.account.insert("group_id".to_owned(), Value::from(group_id.as_str()));
+                }
+                let program = self.program;
+                for segment in &program.rules.readers.segments_of_account {
+                    self.dirty(*segment);
                 }
             }
             _ => {}
@@ -134,6 +142,17 @@ impl Turn<'_> {
             segment: None,
         });
         true
+    }
+
+    fn set_user_id(&mut self, user_id: &str) {
+        if self.profile.user_id.as_deref() == Some(user_id) {
+            return;
+        }
+        self.profile.user_id = Some(user_id.to_owned());
+        let program = self.program;
+        for segment in &program.rules.readers.segments_of_user_id {
+            self.dirty(*segment);
+        }
     }
 
     /// Notes the fingerprint of a message; false where it is known already.
@@ -153,7 +172,7 @@ impl Turn<'_> {
 #[must_use]
 pub fn memberships_agree(profile: &Profile, program: &Program) -> bool {
     (0..program.rules.segments.len()).all(|index| {
-        let view = super::view::ProfileView { profile, program, now: profile.clock, properties: None, run: None };
+        let view = super::view::ProfileView::new(profile, program, profile.clock);
         let segment = &program.rules.segments[SegmentIndex(index as u32).at()];
         crate::lang::eval::holds(&segment.condition, &view) == profile.memberships.contains_key(&segment.name)
     })

@@ -34,6 +34,10 @@ impl Turn<'_> {
         let Some((key, state)) = consent_of_event(name, properties) else { return };
         let moment = self.moment;
         set_consent(&mut self.profile.consents, Consent { key: key.clone(), state, moment });
+        let program = self.program;
+        for segment in &program.rules.readers.segments_of_consent {
+            self.dirty(*segment);
+        }
         if let ConsentKey::Purpose(purpose) = &key {
             self.mirror_purpose(purpose);
         }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::lang::rules::ComputeIndex;
 use crate::model::{Timestamp, Value};
 use crate::workspace::Program;
 
@@ -11,8 +12,8 @@ use super::view::value_of;
 /// The value of a trait or compute by its name, at an instant.
 #[must_use]
 pub fn fact_of(profile: &Profile, program: &Program, name: &str, now: Timestamp) -> Option<Value> {
-    if let Some(compute) = program.rules.computes.iter().find(|compute| compute.name == name) {
-        return value_of(profile, compute, now);
+    if let Some(index) = program.rules.computes.iter().position(|compute| compute.name == name) {
+        return value_of(profile, program, ComputeIndex(index as u32), now);
     }
     Value::lookup(&profile.traits, name).cloned()
 }
@@ -24,8 +25,9 @@ pub fn profile_view(profile: &Profile, program: &Program, now: Timestamp) -> Jso
         .rules
         .computes
         .iter()
-        .filter_map(|compute| {
-            let value = value_of(profile, compute, now)?;
+        .enumerate()
+        .filter_map(|(index, compute)| {
+            let value = value_of(profile, program, ComputeIndex(index as u32), now)?;
             Some((compute.name.clone(), serde_json::to_value(value).ok()?))
         })
         .collect();

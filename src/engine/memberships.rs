@@ -9,21 +9,13 @@ use crate::model::platform_event::{SEGMENT_ENTERED, SEGMENT_EXITED};
 
 use super::transition::MembershipChange;
 use super::turn::{Happening, SegmentChange, Turn};
-use super::view::ProfileView;
 
 impl Turn<'_> {
     /// Looks at all marked segments again, and at those that name one that changed, in order; then audiences are told.
     pub(super) fn settle_segments(&mut self) {
         while let Some(segment) = self.next_dirty() {
             let declared = &self.program.rules.segments[segment.at()];
-            let view = ProfileView {
-                profile: self.profile,
-                program: self.program,
-                now: self.now,
-                properties: None,
-                run: None,
-            };
-            let is_in = holds(&declared.condition, &view);
+            let is_in = holds(&declared.condition, &self.view());
             if is_in != self.profile.memberships.contains_key(&declared.name) {
                 self.change_membership(segment, is_in);
             }

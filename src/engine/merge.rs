@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::limit::{DEDUPE_FINGERPRINTS, MOMENTS_KEPT};
+use crate::model::limit::DEDUPE_FINGERPRINTS;
 use crate::model::{EntryBody, ProfileId};
 
+use super::aggregates::AggregateState;
 use super::consent::{set_consent, stricter};
-use super::observe::insert_newest_first;
-use super::profile::{ComputeState, Consent, Profile, Run};
+use super::observe::{note_event, note_moment};
+use super::profile::{Consent, Profile, Run};
 use super::snapshot;
 use super::traits::declared_values;
 use super::transition::{Fact, MembershipChange, Relay};
@@ -76,28 +77,37 @@ impl Turn<'_> {
 
     fn absorb_behaviour(&mut self, lost: &Profile) {
         let program = self.program;
+        let (rules, calendar) = (&program.rules, self.profile.calendar(program));
+        // What no rule asks for any more is forgotten here.
         for (key, theirs) in &lost.trails {
-            let keep = program.rules.readers.trail_of_key.get(key);
-            let keep = keep.map_or(MOMENTS_KEPT, |index| program.rules.trails[index.at()].keep as usize);
+            let Some(index) = rules.readers.trail_of_key.get(key) else { continue };
             let ours = self.profile.trails.entry(*key).or_default();
             for moment in theirs {
-                insert_newest_first(ours, *moment, keep.clamp(1, MOMENTS_KEPT));
+                note_moment(&rules.trails[index.at()], ours, *moment, calendar);
             }
         }
-        for (key, theirs) in &lost.computes {
-            match self.profile.computes.get_mut(key) {
-                None => {
-                    self.profile.computes.insert(*key, theirs.clone());
-                }
-                Some(ours) => {
-                    if add_up(ours, theirs) {
-                        let index = program.rules.readers.compute_of_key.get(key);
-                        let name = index.map_or("a compute", |index| &program.rules.computes[index.at()].name);
-                        self.out.facts.push(Fact::Saturated { what: name.to_owned(), at: self.now });
-                    }
-                }
+        for (key, theirs) in &lost.aggregates {
+            let Some(index) = rules.readers.aggregate_of_key.get(key) else { continue };
+            let aggregate = &rules.aggregates[index.at()];
+            let ours = self.profile.aggregates.entry(*key).or_insert_with(|| AggregateState::empty(aggregate));
+            if ours.add_up(&aggregate.measure, theirs) {
+                let what = self.aggregate_name(*index);
+                self.out.facts.push(Fact::Saturated { what, at: self.now });
             }
         }
+        for (key, theirs) in &lost.recalls {
+            let Some(index) = rules.readers.recall_of_key.get(key) else { continue };
+            let ours = self.profile.recalls.entry(*key).or_default();
+            for event in theirs {
+                note_event(&rules.recalls[index.at()], ours, event.clone());
+            }
+        }
+        // The standing of the winner stays: it was worked out of what the winner had.
+        for (key, theirs) in &lost.held {
+            let since = self.profile.held.entry(*key).or_insert(*theirs);
+            *since = (*since).min(*theirs);
+        }
+        self.settle_holds();
     }
 
     fn absorb_consent(&mut self, theirs: &[Consent]) {
@@ -149,27 +159,4 @@ impl Turn<'_> {
             }
         }
     }
-}
-
-/// True where some had to be let go: more than a compute may keep.
-fn add_up(ours: &mut ComputeState, theirs: &ComputeState) -> bool {
-    match (ours, theirs) {
-        (ComputeState::Count(a), ComputeState::Count(b)) => *a += b,
-        (ComputeState::Sum(a), ComputeState::Sum(b)) => *a = a.saturating_add(*b),
-        (ComputeState::Latest(moment, value), ComputeState::Latest(lost_moment, lost_value))
-            if *lost_moment > *moment =>
-        {
-            *moment = *lost_moment;
-            value.clone_from(lost_value);
-        }
-        (ComputeState::Window(a), ComputeState::Window(b)) => {
-            a.extend_from_slice(b);
-            a.sort_by_key(|(moment, _)| std::cmp::Reverse(*moment));
-            let is_cut = a.len() > MOMENTS_KEPT;
-            a.truncate(MOMENTS_KEPT);
-            return is_cut;
-        }
-        _ => {}
-    }
-    false
 }

@@ -1,6 +1,7 @@
 //! The pure heart: [`apply`] and [`fire`] turn a profile, a program and an entry into a [`Transition`]. No I/O, no
 //! clock, no chance. Live running, recovery, scenario tests and simulation call the same functions.
 
+mod aggregates;
 mod apply;
 mod audiences;
 mod consent;
@@ -9,6 +10,7 @@ mod memberships;
 mod merge;
 mod observe;
 mod profile;
+mod rank;
 mod runs;
 pub mod scenario;
 pub mod snapshot;
@@ -22,4 +24,5 @@ mod wake;
 pub use apply::{apply, fire, memberships_agree};
 pub use consent::{consent_of_event, topic_allows};
 pub use profile::{Profile, Run};
+pub use rank::{rank_value, threshold};
 pub use transition::{Effect, EffectBody, Fact, MembershipChange, StepOutcome, Transition};

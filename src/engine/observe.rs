@@ -1,12 +1,13 @@
-//! Takes a happening into trails and computes, and says what it changed.
+//! Takes a happening into what is kept of the past, and says what it changed.
 
-use crate::lang::eval::holds;
-use crate::lang::rules::{Aggregate, Compute, ComputeIndex, Condition, TrailIndex};
-use crate::model::limit::MOMENTS_KEPT;
+use crate::lang::eval::{Recalled, holds};
+use crate::lang::rules::{AggregateIndex, Condition, Recall, RecallIndex, RecallKeep, Trail, TrailIndex, TrailKind};
+use crate::lang::window::Calendar;
+use crate::model::limit::{MOMENTS_KEPT, RECALLED_KEPT};
 use crate::model::value::ValueMap;
-use crate::model::{Moment, Timestamp, Value};
+use crate::model::{Moment, Value};
 
-use super::profile::ComputeState;
+use super::aggregates::{AggregateState, Instant, Taken};
 use super::transition::Fact;
 use super::turn::{Happening, Turn};
 use super::view::ProfileView;
@@ -15,110 +16,140 @@ impl Turn<'_> {
     /// Notes the happening wherever a rule reads events of its name, and marks the segments that it may have changed.
     pub(super) fn observe(&mut self, happening: &Happening) {
         let readers = &self.program.rules.readers;
-        let none = Vec::new();
-        let named = readers.trails_of_event.get(&happening.name).unwrap_or(&none);
-        let any: &[TrailIndex] = if happening.is_activity { &readers.trails_of_any_activity } else { &[] };
-        for index in named.iter().chain(any) {
-            self.follow(*index, happening);
-        }
-        let none = Vec::new();
-        let named = readers.computes_of_event.get(&happening.name).unwrap_or(&none);
-        let any: &[ComputeIndex] = if happening.is_activity { &readers.computes_of_any_activity } else { &[] };
-        for index in named.iter().chain(any) {
-            self.add_to_compute(*index, happening);
+        let named = readers.of_event.get(&happening.name);
+        let any = happening.is_activity.then_some(&readers.of_any_activity);
+        for keepers in named.into_iter().chain(any) {
+            for index in &keepers.trails {
+                self.follow(*index, happening);
+            }
+            for index in &keepers.aggregates {
+                self.add_to_aggregate(*index, happening);
+            }
+            for index in &keepers.recalls {
+                self.recall(*index, happening);
+            }
         }
     }
 
     fn matches(&self, filter: Option<&Condition>, properties: &ValueMap) -> bool {
         filter.is_none_or(|filter| {
-            let view = ProfileView {
-                profile: self.profile,
-                program: self.program,
-                now: self.now,
-                properties: Some(properties),
-                run: None,
-            };
+            let view = ProfileView { properties: Some(properties), ..self.view() };
             holds(filter, &view)
         })
     }
 
     fn follow(&mut self, index: TrailIndex, happening: &Happening) {
-        let trail = &self.program.rules.trails[index.at()];
+        let program = self.program;
+        let trail = &program.rules.trails[index.at()];
         if !self.matches(trail.filter.as_ref(), &happening.properties) {
             return;
         }
-        let keep = (trail.keep as usize).clamp(1, MOMENTS_KEPT);
+        let calendar = self.profile.calendar(program);
         let moments = self.profile.trails.entry(trail.key).or_default();
-        if insert_newest_first(moments, happening.moment, keep) {
-            for segment in &self.program.rules.readers.segments_of_trail[index.at()] {
+        if note_moment(trail, moments, happening.moment, calendar) {
+            for segment in &program.rules.readers.segments_of_trail[index.at()] {
                 self.dirty(*segment);
             }
         }
     }
 
-    fn add_to_compute(&mut self, index: ComputeIndex, happening: &Happening) {
-        let compute = &self.program.rules.computes[index.at()];
-        if !self.matches(compute.filter.as_ref(), &happening.properties) {
+    fn add_to_aggregate(&mut self, index: AggregateIndex, happening: &Happening) {
+        let program = self.program;
+        let aggregate = &program.rules.aggregates[index.at()];
+        if !self.matches(aggregate.filter.as_ref(), &happening.properties) {
             return;
         }
-        let changed = match &compute.aggregate {
-            Aggregate::Latest { property } => self.keep_latest(compute, property, happening),
-            Aggregate::Count => self.add_amount(compute, 1, happening.moment),
-            Aggregate::Sum { .. } => match amount_of(&compute.aggregate, &happening.properties) {
-                Some(amount) => self.add_amount(compute, amount, happening.moment),
-                None => false,
-            },
-        };
-        if changed {
-            for segment in &self.program.rules.readers.segments_of_compute[index.at()] {
+        let at = Instant { now: self.now, calendar: self.profile.calendar(program) };
+        let state = self.profile.aggregates.entry(aggregate.key).or_insert_with(|| AggregateState::empty(aggregate));
+        let taken = state.take(aggregate, happening.moment, &happening.properties, at);
+        if taken == Taken::Saturated {
+            self.out.facts.push(Fact::Saturated { what: self.aggregate_name(index), at: self.now });
+        }
+        if taken != Taken::Nothing {
+            for segment in &program.rules.readers.segments_of_aggregate[index.at()] {
                 self.dirty(*segment);
             }
         }
     }
 
-    fn keep_latest(&mut self, compute: &Compute, property: &str, happening: &Happening) -> bool {
-        let Some(value) = Value::lookup(&happening.properties, property).filter(|value| !value.is_null()) else {
-            return false;
+    /// The compute that an aggregate is part of, for people.
+    pub(super) fn aggregate_name(&self, index: AggregateIndex) -> String {
+        use crate::lang::rules::{Formula, Term};
+        let is_part = |formula: &Formula| {
+            let mut found = false;
+            formula.walk(&mut |part| match part {
+                Formula::Aggregate(part) => found |= *part == index,
+                Formula::Score(terms) => {
+                    found |= terms.iter().any(|term| matches!(term, Term::ForEach { count, .. } if *count == index));
+                }
+                _ => {}
+            });
+            found
         };
-        if let Some(ComputeState::Latest(moment, _)) = self.profile.computes.get(&compute.key)
-            && *moment >= happening.moment
-        {
-            return false;
-        }
-        self.profile.computes.insert(compute.key, ComputeState::Latest(happening.moment, value.clone()));
-        true
+        let compute = self.program.rules.computes.iter().find(|compute| is_part(&compute.formula));
+        compute.map_or_else(|| "a compute".to_owned(), |compute| compute.name.clone())
     }
 
-    /// Adds to a count or a sum. An event that is already out of the window changes nothing.
-    fn add_amount(&mut self, compute: &Compute, amount: i128, moment: Moment) -> bool {
-        let is_count = matches!(compute.aggregate, Aggregate::Count);
-        let state = self.profile.computes.entry(compute.key).or_insert_with(|| match (compute.window, is_count) {
-            (Some(_), _) => ComputeState::Window(Vec::new()),
-            (None, true) => ComputeState::Count(0),
-            (None, false) => ComputeState::Sum(0),
-        });
-        match state {
-            ComputeState::Count(count) => *count += 1,
-            ComputeState::Sum(sum) => *sum = sum.saturating_add(amount),
-            ComputeState::Latest(..) => return false,
-            ComputeState::Window(items) => {
-                if compute.window.is_some_and(|span| moment.at <= self.now - span) {
+    fn recall(&mut self, index: RecallIndex, happening: &Happening) {
+        let program = self.program;
+        let recall = &program.rules.recalls[index.at()];
+        if !self.matches(recall.filter.as_ref(), &happening.properties) {
+            return;
+        }
+        let calendar = self.profile.calendar(program);
+        if let RecallKeep::Window(window) = recall.keep
+            && !window.holds(happening.moment.at, self.now, calendar)
+        {
+            return;
+        }
+        let value = |path: &String| Value::lookup(&happening.properties, path).cloned().unwrap_or_default();
+        let event = Recalled { moment: happening.moment, values: recall.paths.iter().map(value).collect() };
+        let kept = self.profile.recalls.entry(recall.key).or_default();
+        if note_event(recall, kept, event) {
+            let what = match &recall.selector {
+                crate::lang::rules::Selector::Named(name) => format!("`{name}` events"),
+                crate::lang::rules::Selector::AnyActivity => "events".to_owned(),
+            };
+            self.out.facts.push(Fact::Saturated { what, at: self.now });
+        }
+        for segment in &program.rules.readers.segments_of_recall[index.at()] {
+            self.dirty(*segment);
+        }
+    }
+}
+
+/// Notes a moment on a trail. False where it changes nothing.
+pub(super) fn note_moment(trail: &Trail, moments: &mut Vec<Moment>, moment: Moment, calendar: Calendar) -> bool {
+    let (from, until) = trail.dates;
+    if from.is_some_and(|from| moment.at < from) || until.is_some_and(|until| moment.at >= until) {
+        return false;
+    }
+    let keep = (trail.keep as usize).clamp(1, MOMENTS_KEPT);
+    match trail.kind {
+        TrailKind::Each => insert_newest_first(moments, moment, keep),
+        TrailKind::Days => {
+            let day = calendar.date(moment.at);
+            let same = moments.iter().position(|kept| calendar.date(kept.at) == day);
+            if let Some(same) = same {
+                if moments[same] >= moment {
                     return false;
                 }
-                let position = items.partition_point(|(kept, _)| *kept > moment);
-                items.insert(position, (moment, amount));
-                if items.len() > MOMENTS_KEPT {
-                    items.truncate(MOMENTS_KEPT);
-                    self.out.facts.push(Fact::Saturated { what: compute.name.clone(), at: self.now });
-                }
+                moments.remove(same);
             }
+            insert_newest_first(moments, moment, keep)
         }
-        true
+        TrailKind::First => {
+            let is_first = moments.first().is_none_or(|first| moment < *first);
+            if is_first {
+                *moments = vec![moment];
+            }
+            is_first
+        }
     }
 }
 
 /// Inserts a moment in its place and lets the oldest go beyond `keep`. False where it was itself let go.
-pub(super) fn insert_newest_first(moments: &mut Vec<Moment>, moment: Moment, keep: usize) -> bool {
+fn insert_newest_first(moments: &mut Vec<Moment>, moment: Moment, keep: usize) -> bool {
     let position = moments.partition_point(|kept| *kept > moment);
     if position >= keep || moments.get(position) == Some(&moment) {
         return false;
@@ -128,28 +159,21 @@ pub(super) fn insert_newest_first(moments: &mut Vec<Moment>, moment: Moment, kee
     true
 }
 
-/// What an event adds to a sum, in millionths; `None` where it has no usable amount.
-fn amount_of(aggregate: &Aggregate, properties: &ValueMap) -> Option<i128> {
-    let Aggregate::Sum { property, conversion } = aggregate else { return None };
-    let amount = Value::lookup(properties, property)?.as_number()?;
-    let factor = match conversion {
-        None => 1.0,
-        Some(conversion) => {
-            let currency = Value::lookup(properties, &conversion.currency_property)?.as_text()?;
-            *conversion.rates.get(currency)?
+/// Keeps an event in its place. True where more was kept than may be, and the oldest was let go.
+pub(super) fn note_event(recall: &Recall, kept: &mut Vec<Recalled>, event: Recalled) -> bool {
+    let position = kept.partition_point(|other| other.moment > event.moment);
+    if kept.get(position).is_some_and(|same| same.moment == event.moment) {
+        return false;
+    }
+    kept.insert(position, event);
+    match recall.keep {
+        RecallKeep::Newest => kept.truncate(1),
+        RecallKeep::Oldest => drop(kept.drain(..kept.len() - 1)),
+        RecallKeep::All | RecallKeep::Window(_) => {
+            let is_cut = kept.len() > RECALLED_KEPT;
+            kept.truncate(RECALLED_KEPT);
+            return is_cut;
         }
-    };
-    let millionths = (amount * factor * 1e6).round();
-    // Beyond this an amount is a mistake, and i128 sums stay far from their end.
-    (millionths.abs() < 1e24).then_some(millionths as i128)
-}
-
-/// The moment at which the first of these leaves a window, seen from `now`: the oldest that is still in.
-pub(super) fn oldest_in_window(
-    items: &[(Moment, i128)],
-    now: Timestamp,
-    window: crate::model::Span,
-) -> Option<Timestamp> {
-    let inside = items.partition_point(|(moment, _)| moment.at > now - window);
-    inside.checked_sub(1).map(|last| items[last].0.at + window)
+    }
+    false
 }

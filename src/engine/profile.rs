@@ -1,11 +1,14 @@
 //! What we hold about one customer: everything that a decision may depend on, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Moment, Offset, ProfileId, RunId, Timestamp, Value};
+use crate::model::{ConsentKey, ConsentState, Moment, Offset, ProfileId, RunId, Timestamp};
+
+use super::aggregates::AggregateState;
 
 /// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
 /// program reads it.
@@ -35,9 +38,18 @@ pub struct Profile {
     /// By trail key; newest first.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) trails: BTreeMap<u64, Vec<Moment>>,
-    /// By compute key.
+    /// By aggregate key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) computes: BTreeMap<u64, ComputeState>,
+    pub(crate) aggregates: BTreeMap<u64, AggregateState>,
+    /// By recall key; newest first.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) recalls: BTreeMap<u64, Vec<Recalled>>,
+    /// By hold key: since when the state has lasted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) held: BTreeMap<u64, Timestamp>,
+    /// Keys of the ranks that the profile had when they were last refreshed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub(crate) ranks: BTreeSet<u64>,
     /// Segment and since when.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) memberships: BTreeMap<String, Timestamp>,
@@ -55,18 +67,6 @@ pub struct Profile {
     pub(crate) starts: BTreeMap<String, BTreeMap<String, Started>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) goals: Vec<GoalWatch>,
-}
-
-/// What a compute holds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ComputeState {
-    Count(u64),
-    /// In millionths, so that the order of additions leaves no trace.
-    Sum(i128),
-    Latest(Moment, Value),
-    /// Moments (and amounts in millionths; 1 for a count) within the window, newest first.
-    Window(Vec<(Moment, i128)>),
 }
 
 /// A profile's place in an audience that is mirrored elsewhere.
@@ -142,7 +142,10 @@ impl Profile {
             trait_times: BTreeMap::new(),
             account: ValueMap::new(),
             trails: BTreeMap::new(),
-            computes: BTreeMap::new(),
+            aggregates: BTreeMap::new(),
+            recalls: BTreeMap::new(),
+            held: BTreeMap::new(),
+            ranks: BTreeSet::new(),
             memberships: BTreeMap::new(),
             audiences: BTreeMap::new(),
             consents: Vec::new(),

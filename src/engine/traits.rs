@@ -1,11 +1,13 @@
 //! Traits that sources send and journeys set.
 
+use crate::lang::eval::holds;
 use crate::lang::rules::TraitIndex;
 use crate::model::value::ValueMap;
-use crate::model::{Moment, Value};
+use crate::model::{Moment, Timestamp, Value};
 use crate::workspace::Program;
 
 use super::turn::Turn;
+use super::view::ZONE_TRAITS;
 
 impl Turn<'_> {
     /// Takes the traits of an `identify`. A value older than what we hold changes nothing; `null` clears.
@@ -13,6 +15,9 @@ impl Turn<'_> {
         let before = self.declared_values();
         for (name, value) in traits {
             set_trait(&mut self.profile.traits, &mut self.profile.trait_times, name, value, self.moment);
+        }
+        if ZONE_TRAITS.iter().any(|name| traits.contains_key(*name)) {
+            self.dirty_all();
         }
         self.mark_changed(&before);
     }
@@ -39,6 +44,7 @@ impl Turn<'_> {
         for (index, (old, new)) in before.iter().zip(&after).enumerate() {
             if old != new {
                 changed = true;
+                self.settle_holds_of(TraitIndex(index as u32));
                 for segment in &self.program.rules.readers.segments_of_trait[index] {
                     self.dirty(*segment);
                 }
@@ -48,6 +54,35 @@ impl Turn<'_> {
             self.mirror_all();
         }
         changed
+    }
+
+    /// A state of a trait begins or ends when the trait is set, at the moment at which it was.
+    fn settle_holds_of(&mut self, index: TraitIndex) {
+        let rules = &self.program.rules;
+        for index in &rules.readers.holds_of_trait[index.at()] {
+            let hold = &rules.holds[index.at()];
+            if !holds(&hold.state, &self.view()) {
+                self.profile.held.remove(&hold.key);
+            } else if !self.profile.held.contains_key(&hold.key) {
+                let since = self.set_at(hold.subject);
+                self.profile.held.insert(hold.key, since);
+            }
+        }
+    }
+
+    /// After a deploy or a merge: every state is as the traits say, since they were last set where nothing else is known.
+    pub(super) fn settle_holds(&mut self) {
+        for index in 0..self.program.rules.traits.len() {
+            self.settle_holds_of(TraitIndex(index as u32));
+        }
+    }
+
+    /// When a trait was last set.
+    fn set_at(&self, index: TraitIndex) -> Timestamp {
+        let name = &self.program.rules.traits[index.at()].name;
+        let head = name.split('.').next().unwrap_or(name);
+        let times = &self.profile.trait_times;
+        times.get(name).or_else(|| times.get(head)).map_or(self.moment.at, |moment| moment.at)
     }
 }
 

@@ -121,7 +121,10 @@ impl<'a> Turn<'a> {
                     self.look_at_runs(Some(&happening));
                     self.start_by(&happening);
                 }
-                None => self.look_at_runs(None),
+                None => {
+                    self.settle_segments();
+                    self.look_at_runs(None);
+                }
             }
         }
     }

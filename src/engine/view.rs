@@ -1,12 +1,21 @@
 //! A profile as conditions see it, at an instant, perhaps beside an event and within a run.
 
-use crate::lang::eval::View;
-use crate::lang::rules::{Aggregate, Compute, ComputeIndex, SegmentIndex, TrailIndex, TraitIndex};
+use crate::lang::Rules;
+use crate::lang::eval::{Recalled, View, compute_value, holds};
+use crate::lang::rules::{
+    AggregateIndex, ComputeIndex, Condition, HoldIndex, Matter, RankIndex, RecallIndex, SegmentIndex, TrailIndex,
+    TraitIndex,
+};
+use crate::lang::window::Calendar;
+use crate::model::id::hash_parts;
 use crate::model::value::ValueMap;
-use crate::model::{Moment, Timestamp, Value};
+use crate::model::{ConsentKey, ConsentState, Moment, Timestamp, Value};
 use crate::workspace::Program;
 
-use super::profile::{ComputeState, Profile, Run};
+use super::aggregates::{AggregateState, Instant};
+use super::consent::topic_allows;
+use super::profile::{Profile, Run};
+use super::turn::Turn;
 
 pub(super) struct ProfileView<'a> {
     pub(super) profile: &'a Profile,
@@ -17,25 +26,112 @@ pub(super) struct ProfileView<'a> {
     pub(super) run: Option<&'a Run>,
 }
 
+impl<'a> ProfileView<'a> {
+    /// The profile by itself.
+    pub(super) fn new(profile: &'a Profile, program: &'a Program, now: Timestamp) -> Self {
+        Self { profile, program, now, properties: None, run: None }
+    }
+}
+
+impl Turn<'_> {
+    /// The profile as it is now.
+    pub(super) fn view(&self) -> ProfileView<'_> {
+        ProfileView::new(self.profile, self.program, self.now)
+    }
+}
+
+impl Profile {
+    /// The calendar of the customer: of the time zone that they told (a trait `time_zone` or `timezone`), else the
+    /// workspace's.
+    #[must_use]
+    pub fn calendar(&self, program: &Program) -> Calendar {
+        let told = ZONE_TRAITS.iter().find_map(|name| self.traits.get(*name)?.as_text()?.parse().ok());
+        Calendar { zone: told.unwrap_or(program.time_zone), week_starts: program.rules.week_starts }
+    }
+}
+
+/// Traits that tell a customer's time zone.
+pub(super) const ZONE_TRAITS: [&str; 2] = ["time_zone", "timezone"];
+
 impl View for ProfileView<'_> {
+    fn rules(&self) -> &Rules {
+        &self.program.rules
+    }
+
     fn now(&self) -> Timestamp {
         self.now
+    }
+
+    fn answers(&self, condition: &Condition) -> bool {
+        holds(condition, self)
+    }
+
+    fn calendar(&self) -> Calendar {
+        self.profile.calendar(self.program)
     }
 
     fn trait_value(&self, index: TraitIndex) -> Option<&Value> {
         Value::lookup(&self.profile.traits, &self.program.rules.traits[index.at()].name)
     }
 
-    fn compute_value(&self, index: ComputeIndex) -> Option<Value> {
-        value_of(self.profile, &self.program.rules.computes[index.at()], self.now)
+    fn account(&self, path: &str) -> Option<&Value> {
+        Value::lookup(&self.profile.account, path)
+    }
+
+    fn user_id(&self) -> Option<&str> {
+        self.profile.user_id.as_deref()
+    }
+
+    fn aggregate(&self, index: AggregateIndex) -> Option<Value> {
+        let aggregate = &self.program.rules.aggregates[index.at()];
+        let at = Instant { now: self.now, calendar: self.calendar() };
+        match self.profile.aggregates.get(&aggregate.key) {
+            Some(state) => state.worth(aggregate, at),
+            None => AggregateState::empty(aggregate).worth(aggregate, at),
+        }
     }
 
     fn trail(&self, index: TrailIndex) -> &[Moment] {
         self.profile.trails.get(&self.program.rules.trails[index.at()].key).map_or(&[], Vec::as_slice)
     }
 
+    fn recalled(&self, index: RecallIndex) -> &[Recalled] {
+        self.profile.recalls.get(&self.program.rules.recalls[index.at()].key).map_or(&[], Vec::as_slice)
+    }
+
+    fn held_since(&self, index: HoldIndex) -> Option<Timestamp> {
+        self.profile.held.get(&self.program.rules.holds[index.at()].key).copied()
+    }
+
     fn in_segment(&self, index: SegmentIndex) -> bool {
         self.profile.memberships.contains_key(&self.program.rules.segments[index.at()].name)
+    }
+
+    fn in_journey(&self, name: &str) -> bool {
+        self.profile.runs.iter().any(|run| run.journey == name)
+    }
+
+    fn agrees(&self, matter: &Matter) -> bool {
+        match matter {
+            Matter::Topic { topic, channel } => topic_allows(self.profile, &self.program.rules.topics[*topic], channel),
+            Matter::Purpose(index) => {
+                let purpose = &self.program.rules.purposes[*index];
+                match self.profile.consent(&ConsentKey::Purpose(purpose.name.clone())) {
+                    Some(state) => state == ConsentState::Given,
+                    None => !purpose.opt_in,
+                }
+            }
+        }
+    }
+
+    fn has_rank(&self, index: RankIndex) -> bool {
+        self.profile.ranks.contains(&self.program.rules.ranks[index.at()].key)
+    }
+
+    fn draw(&self, seed: &str) -> f64 {
+        let hash = hash_parts("random", &[&self.profile.id.0.to_be_bytes(), seed.as_bytes()]);
+        // The upper 53 bits are all that a float can tell apart.
+        (hash >> 75) as f64 / (1_u64 << 53) as f64 * 100.0
     }
 
     fn property(&self, path: &str) -> Option<&Value> {
@@ -51,28 +147,7 @@ impl View for ProfileView<'_> {
     }
 }
 
-/// What a compute is worth at `now`. An empty count or sum is 0; a latest of nothing is missing.
-pub(super) fn value_of(profile: &Profile, compute: &Compute, now: Timestamp) -> Option<Value> {
-    let state = profile.computes.get(&compute.key);
-    let in_window = |at: Timestamp| compute.window.is_none_or(|span| at > now - span);
-    match (&compute.aggregate, state) {
-        (Aggregate::Count, Some(ComputeState::Count(count))) => Some(Value::Number(*count as f64)),
-        (Aggregate::Count, Some(ComputeState::Window(items))) => {
-            Some(Value::Number(items.iter().take_while(|(moment, _)| in_window(moment.at)).count() as f64))
-        }
-        (Aggregate::Sum { .. }, Some(ComputeState::Sum(sum))) => Some(amount(*sum)),
-        (Aggregate::Sum { .. }, Some(ComputeState::Window(items))) => {
-            Some(amount(items.iter().take_while(|(moment, _)| in_window(moment.at)).map(|(_, amount)| amount).sum()))
-        }
-        (Aggregate::Count | Aggregate::Sum { .. }, _) => Some(Value::Number(0.0)),
-        (Aggregate::Latest { .. }, Some(ComputeState::Latest(moment, value))) if in_window(moment.at) => {
-            Some(value.clone())
-        }
-        (Aggregate::Latest { .. }, _) => None,
-    }
-}
-
-/// Millionths as a number.
-fn amount(millionths: i128) -> Value {
-    Value::Number(millionths as f64 / 1e6)
+/// What a compute is worth at `now`.
+pub(super) fn value_of(profile: &Profile, program: &Program, compute: ComputeIndex, now: Timestamp) -> Option<Value> {
+    compute_value(&ProfileView::new(profile, program, now), compute)
 }

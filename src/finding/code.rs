@@ -77,6 +77,9 @@ codes! {
     TW107 UnknownChannel Error "a channel or destination that `tidewater.yaml` does not name";
     TW108 UnknownAudience Error "an audience sync that nothing declares";
     TW109 UnknownCleaner Error "a way of cleaning that does not exist";
+    TW110 UnknownJourney Error "a journey that the workspace does not have";
+    TW111 UnknownList Error "a list that nothing declares";
+    TW112 UnknownConstant Error "a constant that nothing declares";
     TW201 TypeMismatch Error "a value compared with one of another type";
     TW202 NotOneOf Error "a value outside the declared `one of` list";
     TW203 AndOrMixed Error "`and` mixed with `or` without parentheses";
@@ -87,6 +90,7 @@ codes! {
     TW208 OnlyNegatives Warning "a segment made of negatives only, which also holds people who never did anything";
     TW209 UnusedSegment Note "a segment that nothing uses";
     TW210 Contradiction Warning "conditions that can never hold together";
+    TW230 BadPattern Error "a pattern that cannot be used";
     TW301 UnknownStep Error "a step that the journey does not have";
     TW302 SharesNotWhole Error "the shares of a split do not add up to 100%";
     TW303 UnreachableStep Warning "a step that no run can come to";

@@ -46,7 +46,7 @@ fn traits() -> Vec<TraitDeclaration> {
         kind,
         one_of: None,
         clean: clean.to_vec(),
-        pii: false,
+        pii: None,
         place: HERE,
     };
     vec![

@@ -136,12 +136,11 @@ pub enum StepKind {
 #[derive(Debug, Clone)]
 pub enum Wait {
     For(Span),
-    /// `{ days: 1, at: "10:00" }`: that many calendar days on, at that time of day (minutes since midnight), in `zone`.
+    /// `{ days: 1, at: "10:00" }`: that many calendar days on, at that time of day (minutes since midnight), where the customer is.
     /// With 0 days it is the next time the clock shows `at`.
     Calendar {
         days: u32,
         at_minute: u32,
-        zone: chrono_tz::Tz,
     },
 }
 

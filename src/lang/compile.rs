@@ -1,17 +1,18 @@
 //! Rule files to [`Rules`]: every item is read, names are gathered, then conditions are checked against them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::finding::{Finding, Locate, Place, SourceId, Span};
-use crate::model::id::hash_parts;
 
-use super::check::{Checker, Scope};
+use super::check::{Around, Checker, EventScope, Scope};
 use super::declare::Declared;
 use super::names::Names;
+use super::order::Node;
 use super::parse::{ITEM_WORDS, cut, parse_item, parse_rule};
 use super::readers;
-use super::rules::{Condition, Rules, Selector, Trail, TrailIndex};
-use super::write::{write_condition, write_selector};
+use super::rules::*;
+use super::window::{Calendar, Window};
 
 /// A rule file.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ pub struct RuleFile<'a> {
     pub text: &'a str,
 }
 
-/// What rules take from `tidewater.yaml`.
+/// What rules take from `tidewater.yaml` and the workspace's other files.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Worth of one unit of each currency in a common one.
@@ -28,6 +29,10 @@ pub struct Settings {
     pub default_country: Option<String>,
     /// Names of the channels, for `audience_sync … to NAME`.
     pub destinations: BTreeSet<String>,
+    /// Where dates that a rule names are.
+    pub calendar: Calendar,
+    /// Files that lists may name, by path.
+    pub files: BTreeMap<String, Arc<str>>,
 }
 
 /// Compiles a workspace's rules, and the rule strings of its journeys against them.
@@ -36,9 +41,14 @@ pub struct Compiler {
     pub(super) rules: Rules,
     pub(super) names: Names,
     pub(super) settings: Settings,
-    /// Conditions with the same selector and filter share a trail.
-    trails: BTreeMap<u64, TrailIndex>,
-    windows: BTreeSet<(TrailIndex, u32, i64)>,
+    /// What is being checked: the seed of a `random` that names none.
+    pub(super) owner: String,
+    /// Journeys and templates that rules name; known only once those are read.
+    pub(super) journeys_named: Vec<(String, Place)>,
+    pub(super) templates_named: Vec<(String, Place)>,
+    /// Segments and computes, each after those that it names.
+    pub(super) order: Vec<Node>,
+    shared: super::shared::Shared,
 }
 
 /// Bytes of a piece of a file as bytes of the file.
@@ -59,23 +69,25 @@ impl Compiler {
     #[must_use]
     pub fn new(files: &[RuleFile<'_>], settings: &Settings) -> (Self, Vec<Finding>) {
         let mut compiler = Self {
-            rules: Rules::default(),
+            rules: Rules { week_starts: settings.calendar.week_starts, ..Rules::default() },
             names: Names::default(),
             settings: settings.clone(),
-            trails: BTreeMap::new(),
-            windows: BTreeSet::new(),
+            owner: String::new(),
+            journeys_named: Vec::new(),
+            templates_named: Vec::new(),
+            order: Vec::new(),
+            shared: super::shared::Shared::default(),
         };
         let mut findings = Vec::new();
         let mut declared = Declared::default();
         for file in files {
             for piece in cut(file.text) {
                 let locate = Shifted { source: file.source, by: piece.start };
-                match parse_item(piece.text, &locate) {
-                    Ok(item) => compiler.declare(item, &piece, file.source, &mut declared, &mut findings),
-                    Err(finding) => {
-                        compiler.note_broken(piece.text);
-                        findings.push(finding);
-                    }
+                let (item, mistakes) = parse_item(piece.text, &locate);
+                findings.extend(mistakes);
+                match item {
+                    Some(item) => compiler.declare(item, &piece, file.source, &mut declared, &mut findings),
+                    None => compiler.note_broken(piece.text),
                 }
             }
         }
@@ -105,16 +117,23 @@ impl Compiler {
         self.rule(text, locate, Scope::Profile)
     }
 
-    /// A rule over the properties of an event.
+    /// A rule over the properties of an event, and `profile.x` and `entry.x` beside it.
     ///
     /// # Errors
     /// The findings.
-    pub fn event_filter(&mut self, text: &str, locate: &dyn Locate, event: &str) -> Result<Condition, Vec<Finding>> {
-        self.rule(text, locate, Scope::Event(Some(event)))
+    pub fn event_filter(
+        &mut self,
+        text: &str,
+        locate: &dyn Locate,
+        event: &str,
+        entry_event: Option<&str>,
+    ) -> Result<Condition, Vec<Finding>> {
+        let around = Around::Journey { entry_event };
+        self.rule(text, locate, Scope::Event(EventScope { event: Some(event), around, earlier: &[] }))
     }
 
     fn rule(&mut self, text: &str, locate: &dyn Locate, scope: Scope<'_>) -> Result<Condition, Vec<Finding>> {
-        let expr = parse_rule(text, locate).map_err(|finding| vec![finding])?;
+        let expr = parse_rule(text, locate)?;
         let mut checker = Checker { compiler: self, scope, text, locate, findings: Vec::new() };
         let condition = checker.condition(&expr);
         if checker.findings.is_empty() { Ok(condition) } else { Err(checker.findings) }
@@ -155,24 +174,78 @@ impl Compiler {
     /// The finished tables.
     #[must_use]
     pub fn finish(mut self) -> Rules {
-        self.rules.readers = readers::index(&self.rules, &self.windows);
+        self.rules.readers = readers::index(&self.rules, &self.shared, &self.order);
         self.rules
     }
 
-    /// The trail of these events, which from now on keeps at least `keep` moments.
-    pub(super) fn trail(&mut self, selector: Selector, filter: Option<Condition>, keep: u32) -> TrailIndex {
-        let key = trail_key(&selector, filter.as_ref());
-        let index = *self.trails.entry(key).or_insert_with(|| {
-            self.rules.trails.push(Trail { key, selector, filter, keep });
-            TrailIndex((self.rules.trails.len() - 1) as u32)
-        });
-        let trail = &mut self.rules.trails[index.at()];
-        trail.keep = trail.keep.max(keep);
-        index
+    /// Journeys that rules name, to be looked up once journeys are read.
+    #[must_use]
+    pub fn journeys_named(&self) -> &[(String, Place)] {
+        &self.journeys_named
     }
 
-    pub(super) fn window(&mut self, trail: TrailIndex, at_least: u32, span: crate::model::Span) {
-        self.windows.insert((trail, at_least, span.0));
+    /// E-mail templates that rules name.
+    #[must_use]
+    pub fn templates_named(&self) -> &[(String, Place)] {
+        &self.templates_named
+    }
+
+    /// Whose randomness a `random` without a seed is, from here on.
+    pub fn set_owner(&mut self, name: &str) {
+        name.clone_into(&mut self.owner);
+    }
+
+    pub(super) fn calendar(&self) -> Calendar {
+        self.settings.calendar
+    }
+
+    pub(super) fn trail(
+        &mut self,
+        selector: Selector,
+        filter: Option<Condition>,
+        dates: (Option<crate::model::Timestamp>, Option<crate::model::Timestamp>),
+        kind: TrailKind,
+        keep: u32,
+    ) -> TrailIndex {
+        self.shared.trail(&mut self.rules, selector, filter, dates, kind, keep)
+    }
+
+    pub(super) fn recall(
+        &mut self,
+        selector: Selector,
+        filter: Option<Condition>,
+        paths: Vec<String>,
+        keep: RecallKeep,
+    ) -> RecallIndex {
+        self.shared.recall(&mut self.rules, selector, filter, paths, keep)
+    }
+
+    pub(super) fn window(&mut self, trail: TrailIndex, at_least: u32, window: Window) {
+        self.shared.windows.insert((trail, at_least, window));
+    }
+
+    pub(super) fn recall_window(&mut self, recall: RecallIndex, window: Window) {
+        self.shared.recall_windows.insert((recall, window));
+    }
+
+    pub(super) fn add_aggregate(&mut self, aggregate: Aggregate) -> AggregateIndex {
+        self.shared.aggregate(&mut self.rules, aggregate)
+    }
+
+    pub(super) fn sequence(&mut self, sequence: Sequence) -> SequenceIndex {
+        self.shared.sequence(&mut self.rules, sequence)
+    }
+
+    pub(super) fn hold(&mut self, hold: Hold, length: Window) -> HoldIndex {
+        self.shared.hold(&mut self.rules, hold, length)
+    }
+
+    pub(super) fn date(&mut self, question: DateQuestion) -> DateIndex {
+        self.shared.date(&mut self.rules, question)
+    }
+
+    pub(super) fn rank(&mut self, rank: Rank) -> RankIndex {
+        self.shared.rank(&mut self.rules, rank)
     }
 
     /// Remembers the name that a piece with a mistake seems to declare, so that its use is no second finding.
@@ -189,9 +262,4 @@ impl Compiler {
         };
         self.names.broken.insert((kind, name.to_owned()));
     }
-}
-
-fn trail_key(selector: &Selector, filter: Option<&Condition>) -> u64 {
-    let filter = filter.map(write_condition).unwrap_or_default();
-    (hash_parts("trail", &[write_selector(selector).as_bytes(), filter.as_bytes()]) >> 64) as u64
 }

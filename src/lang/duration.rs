@@ -2,16 +2,48 @@
 
 use crate::model::Span;
 
-/// The exact span of one unit; months and years have none.
-#[must_use]
-pub fn unit_span(unit: &str) -> Option<Span> {
-    match unit.strip_suffix('s').unwrap_or(unit) {
-        "second" => Some(Span::SECOND),
-        "minute" => Some(Span::MINUTE),
-        "hour" => Some(Span::HOUR),
-        "day" => Some(Span::DAY),
-        "week" => Some(Span::WEEK),
-        _ => None,
+/// A unit of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Second,
+    Minute,
+    Hour,
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+impl Unit {
+    /// All units, as they are written; each may stand in the plural.
+    pub const WORDS: &'static [(&'static str, Self)] = &[
+        ("second", Self::Second),
+        ("minute", Self::Minute),
+        ("hour", Self::Hour),
+        ("day", Self::Day),
+        ("week", Self::Week),
+        ("month", Self::Month),
+        ("year", Self::Year),
+    ];
+
+    /// The unit of this name, in the singular or plural.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        let singular = word.strip_suffix('s').unwrap_or(word);
+        Self::WORDS.iter().find(|(name, _)| *name == singular).map(|(_, unit)| *unit)
+    }
+
+    /// The exact span of one; months and years have none.
+    #[must_use]
+    pub fn span(self) -> Option<Span> {
+        match self {
+            Self::Second => Some(Span::SECOND),
+            Self::Minute => Some(Span::MINUTE),
+            Self::Hour => Some(Span::HOUR),
+            Self::Day => Some(Span::DAY),
+            Self::Week => Some(Span::WEEK),
+            Self::Month | Self::Year => None,
+        }
     }
 }
 
@@ -24,7 +56,7 @@ pub fn parse_span(text: &str) -> Option<Span> {
     let mut parts = 0;
     while let Some(number) = words.next() {
         let number: i64 = number.parse().ok().filter(|number| *number >= 0)?;
-        let unit = unit_span(words.next()?)?;
+        let unit = Unit::find(words.next()?)?.span()?;
         total = total.checked_add(number.checked_mul(unit.0)?)?;
         parts += 1;
     }

@@ -3,6 +3,7 @@
 
 use crate::finding::{SourceId, WholeFile};
 
+use super::lex::{Kind, lex, unquote};
 use super::parse::{cut, parse_item};
 
 /// A line is broken where it would become longer.
@@ -19,10 +20,9 @@ pub fn format(text: &str) -> String {
     for piece in pieces {
         let core_end = core_end(piece.text);
         let (core, tail) = piece.text.split_at(core_end);
-        let laid_out = match parse_item(core, &WholeFile(SourceId(0))) {
-            Ok(_) => lay_out(core),
-            Err(_) => core.trim_end().to_owned(),
-        };
+        let (item, mistakes) = parse_item(core, &WholeFile(SourceId(0)));
+        let is_read = item.is_some() && mistakes.is_empty();
+        let laid_out = if is_read { lay_out(core) } else { core.trim_end().to_owned() };
         out.push_str(&laid_out);
         out.push('\n');
         write_between(tail, &mut out);
@@ -63,15 +63,7 @@ fn core_end(piece: &str) -> usize {
     end
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Word,
-    Text,
-    Symbol,
-    Comment,
-    Break,
-}
-
+/// A token as it will be written.
 #[derive(Debug, Clone)]
 struct Token {
     kind: Kind,
@@ -79,55 +71,19 @@ struct Token {
 }
 
 fn tokens(text: &str) -> Vec<Token> {
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let (kind, length) = match first {
-            '\n' => (Kind::Break, 1),
-            c if c.is_whitespace() => {
-                rest = &rest[c.len_utf8()..];
-                continue;
-            }
-            '#' => (Kind::Comment, rest.find('\n').unwrap_or(rest.len())),
-            '"' => (Kind::Text, text_end(rest)),
-            '“' | '”' => (Kind::Text, curly_end(rest)),
-            '`' => (Kind::Word, rest[1..].find('`').map_or(rest.len(), |end| end + 2)),
-            c if c.is_alphanumeric() || c == '_' || c == '-' => {
-                let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
-                (Kind::Word, rest.find(|c: char| !is_inside(c)).unwrap_or(rest.len()))
-            }
-            '<' | '>' | '=' | '!' if rest[1..].starts_with('=') => (Kind::Symbol, 2),
-            other => (Kind::Symbol, other.len_utf8()),
-        };
-        let piece = &rest[..length];
-        let text = match first {
-            '“' | '”' => {
-                format!("\"{}\"", piece.trim_matches(['“', '”']).replace('\\', "\\\\").replace('"', "\\\""))
-            }
-            _ => piece.trim_end().to_owned(),
-        };
-        let text = if kind == Kind::Symbol && text == "==" { "=".to_owned() } else { text };
-        found.push(Token { kind, text });
-        rest = &rest[length..];
-    }
-    found
-}
-
-fn text_end(text: &str) -> usize {
-    let mut is_escaped = false;
-    for (position, character) in text.char_indices().skip(1) {
-        match character {
-            '"' if !is_escaped => return position + 1,
-            '\\' => is_escaped = !is_escaped,
-            _ => is_escaped = false,
-        }
-    }
-    text.len()
-}
-
-fn curly_end(text: &str) -> usize {
-    let open = text.chars().next().map_or(0, char::len_utf8);
-    text[open..].find(['“', '”']).map_or(text.len(), |end| open + end + '”'.len_utf8())
+    lex(text)
+        .into_iter()
+        .map(|token| {
+            let text = match token.kind {
+                Kind::Text if !token.text.starts_with('"') => {
+                    format!("\"{}\"", unquote(token.text).replace('\\', "\\\\").replace('"', "\\\""))
+                }
+                Kind::Symbol if token.text == "==" => "=".to_owned(),
+                _ => token.text.to_owned(),
+            };
+            Token { kind: token.kind, text }
+        })
+        .collect()
 }
 
 fn lay_out(core: &str) -> String {
@@ -138,14 +94,20 @@ fn lay_out(core: &str) -> String {
     let words: Vec<Token> = all.into_iter().filter(|token| token.kind != Kind::Break).collect();
     let line = join(&words);
     let properties = words.iter().filter(|token| token.text == ":").count();
-    let is_long_event = words.first().is_some_and(|token| token.text == "event") && properties > 2;
-    if line.chars().count() <= WIDTH && !is_long_event {
+    let first = words.first().map_or("", |token| token.text.as_str());
+    let is_long_event = first == "event" && properties > 2;
+    if line.chars().count() <= WIDTH && !is_long_event && !matches!(first, "score" | "identity") {
         return line;
     }
     match words.first().map(|token| token.text.as_str()) {
         Some("event") => break_block(&words),
+        Some("score") => break_lines(&words, |words, at| matches!(words[at].text.as_str(), "add" | "subtract")),
+        Some("identity") => break_lines(&words, |words, at| {
+            words.get(at + 1).is_some_and(|next| matches!(next.text.as_str(), "limit" | "ignore"))
+        }),
         Some("segment") => break_at(&words, &["and", "or"], true),
-        Some("compute") => break_at(&words, &["where", "in"], false),
+        Some("compute") => break_at(&words, &["where", "in", "+", "-"], false),
+        Some("list") => break_at(&words, &["from", "by"], false),
         Some("audience_sync") => break_at(&words, &["using", "purpose"], false),
         _ => line,
     }
@@ -213,6 +175,27 @@ fn break_block(words: &[Token]) -> String {
     lines.join("\n")
 }
 
+/// A block whose entries have no commas between them: a line for each, which begins where `begins` says.
+fn break_lines(words: &[Token], begins: impl Fn(&[Token], usize) -> bool) -> String {
+    let Some(open) = words.iter().position(|token| token.text == "{") else { return join(words) };
+    let end = words.len() - 1;
+    let mut lines = vec![join(&words[..=open])];
+    let (mut start, mut depth) = (open + 1, 0_usize);
+    for at in open + 2..=end {
+        match words[at - 1].text.as_str() {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if at == end || (depth == 0 && begins(words, at)) {
+            lines.push(format!("  {}", join(&words[start..at]).trim_end_matches(',')));
+            start = at;
+        }
+    }
+    lines.push("}".to_owned());
+    lines.join("\n")
+}
+
 fn push_property(lines: &mut Vec<String>, line: &mut Vec<Token>) {
     if !line.is_empty() {
         lines.push(format!("  {}", join(line)));
@@ -226,7 +209,7 @@ fn break_at(words: &[Token], before: &[&str], after_equals: bool) -> String {
     let mut line: Vec<Token> = Vec::new();
     let (mut depth, mut is_past_equals) = (0_usize, !after_equals);
     for (index, token) in words.iter().enumerate() {
-        let is_word = token.kind == Kind::Word;
+        let is_word = token.kind == Kind::Word || matches!(token.text.as_str(), "+" | "-");
         // `not in (…)`, `in segment` and `in (…)` belong to a comparison; only `in last` begins a part.
         let is_part = token.text != "in" || words.get(index + 1).is_some_and(|next| next.text == "last");
         if depth == 0 && is_word && is_past_equals && is_part && before.contains(&token.text.as_str()) {
@@ -254,12 +237,14 @@ fn join(words: &[Token]) -> String {
     let mut previous: Option<&Token> = None;
     // Inside `clean (…)` a way of cleaning takes its argument without a blank: `phone(default_country)`.
     let (mut in_clean, mut depth) = (None, 0_usize);
+    let mut is_signed = false;
     for token in words {
         let is_symbol = token.kind == Kind::Symbol;
         let glued = match previous {
             None => true,
             Some(before) => {
-                (is_symbol && matches!(token.text.as_str(), ")" | "," | ":"))
+                (is_symbol && matches!(token.text.as_str(), ")" | "," | ":" | "%"))
+                    || is_signed
                     || (before.kind == Kind::Symbol && before.text == "(")
                     || (is_symbol && token.text == "(" && in_clean.is_some_and(|from| depth > from))
             }
@@ -267,6 +252,16 @@ fn join(words: &[Token]) -> String {
         if !glued {
             out.push(' ');
         }
+        // A minus that stands behind no value is the sign of a number.
+        is_signed = token.text == "-"
+            && is_symbol
+            && previous.is_none_or(|before| {
+                before.kind == Kind::Symbol && !matches!(before.text.as_str(), ")" | "%")
+                    || matches!(
+                        before.text.as_str(),
+                        "is" | "add" | "subtract" | "than" | "not" | "been" | "at" | "case"
+                    )
+            });
         if is_symbol && token.text == "(" {
             if previous.is_some_and(|before| before.text == "clean") {
                 in_clean = Some(depth);

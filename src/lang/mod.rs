@@ -1,21 +1,28 @@
 //! The rule language: text to a checked, compiled form that the engine reads. Pure.
 //!
-//! `.tide` files and rule strings go in ([`compile::Compiler`]); [`rules::Rules`] or findings come out. `parse` makes a
-//! tree by the grammar of `grammar/rules.pest`, `declare` and `check` give it meaning, `eval` answers conditions.
+//! `.tide` files and rule strings go in ([`compile::Compiler`]); [`rules::Rules`] or findings come out. `lex` and `parse`
+//! make a tree (`syntax`), `declare` and `check` give it meaning (`rules`, `condition`, `memory`), `eval` answers
+//! conditions, and `naive` answers them slowly, for tests.
 
 mod check;
 pub mod compile;
+pub mod condition;
 mod declare;
 pub mod duration;
 pub mod eval;
-mod expected;
 mod format;
+mod lex;
+pub mod memory;
 pub mod naive;
 mod names;
+mod order;
 mod parse;
-mod readers;
+pub mod readers;
 pub mod rules;
+pub mod sequence;
+mod shared;
 mod syntax;
+pub mod window;
 mod write;
 
 pub use compile::{Compiler, RuleFile, Settings};

@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::{Code, Finding, Place, did_you_mean};
 use crate::model::platform_event;
 
-use super::rules::{ComputeIndex, PropertyDeclaration, Rules, SegmentIndex, TraitIndex, ValueType};
+use super::rules::{ComputeIndex, ListIndex, PropertyDeclaration, Rules, SegmentIndex, TraitIndex, ValueType};
 
 /// The names of a workspace. Those whose declaration has mistakes are in `broken`: they exist, and nothing is said of
 /// their use.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Names {
     pub(super) events: BTreeMap<String, usize>,
     pub(super) traits: BTreeMap<String, TraitIndex>,
     pub(super) computes: BTreeMap<String, ComputeIndex>,
     pub(super) segments: BTreeMap<String, SegmentIndex>,
+    pub(super) lists: BTreeMap<String, ListIndex>,
     pub(super) topics: BTreeMap<String, usize>,
     pub(super) purposes: BTreeMap<String, usize>,
     pub(super) audiences: BTreeMap<String, usize>,
@@ -51,10 +52,39 @@ impl Names {
     }
 
     pub(super) fn properties<'a>(&self, rules: &'a Rules, event: &str) -> Properties<'a> {
+        if self.is_broken("event", event) {
+            return Properties::Open;
+        }
         if let Some(index) = self.events.get(event) {
             return Properties::Declared(&rules.events[*index].properties);
         }
         platform_event::find(event).map_or(Properties::Open, |event| Properties::Platform(event.properties))
+    }
+
+    /// A finding for a name of this kind that nothing declares.
+    pub(super) fn unknown<'a>(
+        &self,
+        kind: &str,
+        name: &str,
+        known: impl Iterator<Item = &'a String>,
+        place: Place,
+    ) -> Finding {
+        let code = match kind {
+            "topic" => Code::UnknownTopic,
+            "list" => Code::UnknownList,
+            _ => Code::UnknownConstant,
+        };
+        let finding = Finding::new(code, place, format!("unknown {kind} `{name}`"));
+        match did_you_mean(name, known.map(String::as_str)) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(place, near),
+            None if kind == "list" => {
+                finding.help(format!("declare it: `list {name} from \"lists/{name}.csv\" by email`"))
+            }
+            None if kind == "topic" => {
+                finding.help(format!("declare it: `topic {name} channels email marketing opt_in`"))
+            }
+            None => finding,
+        }
     }
 
     /// A finding for a name that is neither a trait nor a compute.

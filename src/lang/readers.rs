@@ -1,137 +1,298 @@
-//! Who reads what, and in which order segments are looked at.
+//! Who reads what: an event touches only the rules that read it or something that it changed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::Span;
-
+use super::order::Node;
 use super::rules::*;
+use super::shared::Shared;
+use super::window::Window;
 
-/// Builds the index of a finished set of rules. `windows` are all `at least n … in last D`, journeys' ones included.
-pub(super) fn index(rules: &Rules, windows: &BTreeSet<(TrailIndex, u32, i64)>) -> Readers {
+/// The index of a finished set of rules.
+#[derive(Debug, Clone, Default)]
+pub struct Readers {
+    /// By event name, without those that take any activity.
+    pub of_event: BTreeMap<String, Keepers>,
+    pub of_any_activity: Keepers,
+    /// Segments that read the thing, through computes too; by the thing's index.
+    pub segments_of_trait: Vec<Vec<SegmentIndex>>,
+    pub segments_of_aggregate: Vec<Vec<SegmentIndex>>,
+    pub segments_of_trail: Vec<Vec<SegmentIndex>>,
+    pub segments_of_recall: Vec<Vec<SegmentIndex>>,
+    pub segments_of_segment: Vec<Vec<SegmentIndex>>,
+    pub segments_of_date: Vec<Vec<SegmentIndex>>,
+    pub segments_of_hold: Vec<Vec<SegmentIndex>>,
+    pub segments_of_rank: Vec<Vec<SegmentIndex>>,
+    pub segments_of_journey: BTreeMap<String, Vec<SegmentIndex>>,
+    /// Segments that ask what a person agrees to; of whom the account says something; that name a list of user ids.
+    pub segments_of_consent: Vec<SegmentIndex>,
+    pub segments_of_account: Vec<SegmentIndex>,
+    pub segments_of_user_id: Vec<SegmentIndex>,
+    /// Place of each segment in an order in which each stands after those that it names.
+    pub segment_rank: Vec<u32>,
+    pub holds_of_trait: Vec<Vec<HoldIndex>>,
+    pub dates_of_trait: Vec<Vec<DateIndex>>,
+    pub sequences_of_recall: Vec<Vec<SequenceIndex>>,
+    pub trail_of_key: BTreeMap<u64, TrailIndex>,
+    pub aggregate_of_key: BTreeMap<u64, AggregateIndex>,
+    pub recall_of_key: BTreeMap<u64, RecallIndex>,
+    pub hold_of_key: BTreeMap<u64, HoldIndex>,
+    pub rank_of_key: BTreeMap<u64, RankIndex>,
+    /// Of each trail, all `at least n … in last D` of segments and journeys: when one can end by time alone.
+    pub windows_of_trail: Vec<Vec<(u32, Window)>>,
+    pub windows_of_recall: Vec<Vec<Window>>,
+    pub windows_of_hold: Vec<Vec<Window>>,
+}
+
+/// What is kept of an event.
+#[derive(Debug, Clone, Default)]
+pub struct Keepers {
+    pub trails: Vec<TrailIndex>,
+    pub aggregates: Vec<AggregateIndex>,
+    pub recalls: Vec<RecallIndex>,
+}
+
+/// Builds the index. `order` has each segment and compute after those that it names.
+pub(super) fn index(rules: &Rules, shared: &Shared, order: &[Node]) -> Readers {
     let mut readers = Readers {
         segments_of_trait: vec![Vec::new(); rules.traits.len()],
-        segments_of_compute: vec![Vec::new(); rules.computes.len()],
+        segments_of_aggregate: vec![Vec::new(); rules.aggregates.len()],
         segments_of_trail: vec![Vec::new(); rules.trails.len()],
+        segments_of_recall: vec![Vec::new(); rules.recalls.len()],
         segments_of_segment: vec![Vec::new(); rules.segments.len()],
-        windows_of_trail: vec![Vec::new(); rules.trails.len()],
+        segments_of_date: vec![Vec::new(); rules.dates.len()],
+        segments_of_hold: vec![Vec::new(); rules.holds.len()],
+        segments_of_rank: vec![Vec::new(); rules.ranks.len()],
         segment_rank: vec![0; rules.segments.len()],
+        holds_of_trait: vec![Vec::new(); rules.traits.len()],
+        dates_of_trait: vec![Vec::new(); rules.traits.len()],
+        sequences_of_recall: vec![Vec::new(); rules.recalls.len()],
+        windows_of_trail: vec![Vec::new(); rules.trails.len()],
+        windows_of_recall: vec![Vec::new(); rules.recalls.len()],
+        windows_of_hold: vec![Vec::new(); rules.holds.len()],
         ..Readers::default()
     };
-    for (index, trail) in rules.trails.iter().enumerate() {
-        let index = TrailIndex(index as u32);
-        readers.trail_of_key.insert(trail.key, index);
-        match &trail.selector {
-            Selector::Named(name) => readers.trails_of_event.entry(name.clone()).or_default().push(index),
-            Selector::AnyActivity => readers.trails_of_any_activity.push(index),
-        }
+    note_keepers(rules, &mut readers);
+    note_keys(rules, &mut readers);
+    for (trail, at_least, window) in &shared.windows {
+        readers.windows_of_trail[trail.at()].push((*at_least, *window));
     }
-    for (index, compute) in rules.computes.iter().enumerate() {
-        let index = ComputeIndex(index as u32);
-        readers.compute_of_key.insert(compute.key, index);
-        match &compute.selector {
-            Selector::Named(name) => readers.computes_of_event.entry(name.clone()).or_default().push(index),
-            Selector::AnyActivity => readers.computes_of_any_activity.push(index),
-        }
+    for (recall, window) in &shared.recall_windows {
+        readers.windows_of_recall[recall.at()].push(*window);
     }
-    for (trail, at_least, span) in windows {
-        readers.windows_of_trail[trail.at()].push((*at_least, Span(*span)));
+    for (hold, window) in &shared.hold_windows {
+        readers.windows_of_hold[hold.at()].push(*window);
     }
-    for (index, segment) in rules.segments.iter().enumerate() {
-        note_reads(&segment.condition, SegmentIndex(index as u32), &mut readers);
-    }
-    for (rank, segment) in in_order(rules).into_iter().enumerate() {
-        readers.segment_rank[segment.at()] = rank as u32;
-    }
+    note_segments(rules, order, &mut readers);
     readers
 }
 
-fn note(list: &mut Vec<SegmentIndex>, reader: SegmentIndex) {
-    if !list.contains(&reader) {
-        list.push(reader);
+fn note_keepers(rules: &Rules, readers: &mut Readers) {
+    for (index, trail) in rules.trails.iter().enumerate() {
+        keepers_of(&trail.selector, readers).trails.push(TrailIndex(index as u32));
+    }
+    for (index, aggregate) in rules.aggregates.iter().enumerate() {
+        keepers_of(&aggregate.selector, readers).aggregates.push(AggregateIndex(index as u32));
+    }
+    for (index, recall) in rules.recalls.iter().enumerate() {
+        keepers_of(&recall.selector, readers).recalls.push(RecallIndex(index as u32));
     }
 }
 
-fn note_reads(condition: &Condition, reader: SegmentIndex, readers: &mut Readers) {
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => {
-            for part in parts {
-                note_reads(part, reader, readers);
+fn keepers_of<'a>(selector: &Selector, readers: &'a mut Readers) -> &'a mut Keepers {
+    match selector {
+        Selector::Named(name) => readers.of_event.entry(name.clone()).or_default(),
+        Selector::AnyActivity => &mut readers.of_any_activity,
+    }
+}
+
+fn note_keys(rules: &Rules, readers: &mut Readers) {
+    let numbered = |length: usize| 0..length as u32;
+    readers.trail_of_key =
+        rules.trails.iter().map(|it| it.key).zip(numbered(rules.trails.len()).map(TrailIndex)).collect();
+    readers.aggregate_of_key =
+        rules.aggregates.iter().map(|it| it.key).zip(numbered(rules.aggregates.len()).map(AggregateIndex)).collect();
+    readers.recall_of_key =
+        rules.recalls.iter().map(|it| it.key).zip(numbered(rules.recalls.len()).map(RecallIndex)).collect();
+    readers.hold_of_key = rules.holds.iter().map(|it| it.key).zip(numbered(rules.holds.len()).map(HoldIndex)).collect();
+    readers.rank_of_key = rules.ranks.iter().map(|it| it.key).zip(numbered(rules.ranks.len()).map(RankIndex)).collect();
+    for (index, hold) in rules.holds.iter().enumerate() {
+        readers.holds_of_trait[hold.subject.at()].push(HoldIndex(index as u32));
+    }
+    for (index, date) in rules.dates.iter().enumerate() {
+        readers.dates_of_trait[date.subject.at()].push(DateIndex(index as u32));
+    }
+    for (index, sequence) in rules.sequences.iter().enumerate() {
+        let recalls: BTreeSet<RecallIndex> = sequence.steps.iter().map(|step| step.recall).collect();
+        for recall in recalls {
+            readers.sequences_of_recall[recall.at()].push(SequenceIndex(index as u32));
+        }
+    }
+}
+
+fn note_segments(rules: &Rules, order: &[Node], readers: &mut Readers) {
+    // What each compute reads, in the order in which each stands after those that it names.
+    let mut of_computes: Vec<Reads> = vec![Reads::default(); rules.computes.len()];
+    let mut rank = 0;
+    for node in order {
+        match node {
+            Node::Compute(index) => {
+                let mut reads = Reads::default();
+                reads.formula(&rules.computes[index.at()].formula, rules, &of_computes);
+                of_computes[index.at()] = reads;
             }
-        }
-        Condition::Not(inner) => note_reads(inner, reader, readers),
-        Condition::Compare { operand, .. }
-        | Condition::OneOf { operand, .. }
-        | Condition::IsSet(operand)
-        | Condition::IsMissing(operand) => match operand {
-            Operand::Trait(index) => note(&mut readers.segments_of_trait[index.at()], reader),
-            Operand::Compute(index) => note(&mut readers.segments_of_compute[index.at()], reader),
-            Operand::Property(_) | Operand::EntryProperty(_) => {}
-        },
-        Condition::Did { trail, period, .. } => {
-            note(&mut readers.segments_of_trail[trail.at()], reader);
-            if let Period::SinceLast(other) = period {
-                note(&mut readers.segments_of_trail[other.at()], reader);
-            }
-        }
-        Condition::InSegment(index) => note(&mut readers.segments_of_segment[index.at()], reader),
-    }
-}
-
-/// The segments that a condition names directly.
-pub(super) fn segments_named(condition: &Condition, found: &mut Vec<SegmentIndex>) {
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| segments_named(part, found)),
-        Condition::Not(inner) => segments_named(inner, found),
-        Condition::InSegment(index) => found.push(*index),
-        _ => {}
-    }
-}
-
-/// Segments, each after those that it names. Circles are findings by now; they are cut anywhere.
-fn in_order(rules: &Rules) -> Vec<SegmentIndex> {
-    let mut order = Vec::with_capacity(rules.segments.len());
-    let mut visited = vec![false; rules.segments.len()];
-    for index in 0..rules.segments.len() {
-        visit(SegmentIndex(index as u32), rules, &mut visited, &mut order);
-    }
-    order
-}
-
-/// Depth first, with a stack of our own: a chain of ten thousand segments must not exhaust the thread's.
-fn visit(root: SegmentIndex, rules: &Rules, visited: &mut [bool], order: &mut Vec<SegmentIndex>) {
-    let mut stack = vec![(root, false)];
-    while let Some((segment, is_done)) = stack.pop() {
-        if is_done {
-            order.push(segment);
-            continue;
-        }
-        if std::mem::replace(&mut visited[segment.at()], true) {
-            continue;
-        }
-        stack.push((segment, true));
-        let mut named = Vec::new();
-        segments_named(&rules.segments[segment.at()].condition, &mut named);
-        stack.extend(named.into_iter().filter(|next| !visited[next.at()]).map(|next| (next, false)));
-    }
-}
-
-/// A circle among segments that name each other, as the list of those on it, if there is one through `start`.
-pub(super) fn circle_through(start: SegmentIndex, rules: &Rules) -> Option<Vec<SegmentIndex>> {
-    let mut seen = BTreeSet::new();
-    let mut paths = vec![vec![start]];
-    while let Some(path) = paths.pop() {
-        let mut named = Vec::new();
-        segments_named(&rules.segments[path[path.len() - 1].at()].condition, &mut named);
-        for next in named {
-            if next == start {
-                return Some(path);
-            }
-            if seen.insert(next) {
-                let mut longer = path.clone();
-                longer.push(next);
-                paths.push(longer);
+            Node::Segment(index) => {
+                let mut reads = Reads::default();
+                reads.condition(&rules.segments[index.at()].condition, rules, &of_computes);
+                reads.enter(*index, readers);
+                readers.segment_rank[index.at()] = rank;
+                rank += 1;
             }
         }
     }
-    None
+}
+
+/// All that a condition depends on.
+#[derive(Debug, Clone, Default)]
+struct Reads {
+    traits: BTreeSet<TraitIndex>,
+    aggregates: BTreeSet<AggregateIndex>,
+    trails: BTreeSet<TrailIndex>,
+    recalls: BTreeSet<RecallIndex>,
+    segments: BTreeSet<SegmentIndex>,
+    dates: BTreeSet<DateIndex>,
+    holds: BTreeSet<HoldIndex>,
+    ranks: BTreeSet<RankIndex>,
+    journeys: BTreeSet<String>,
+    consent: bool,
+    account: bool,
+    user_id: bool,
+}
+
+impl Reads {
+    fn condition(&mut self, condition: &Condition, rules: &Rules, of_computes: &[Reads]) {
+        condition.walk(&mut |part| {
+            for operand in part.operands() {
+                self.operand(operand, of_computes);
+            }
+            match part {
+                Condition::Did { trail, period, .. } => {
+                    self.trails.insert(*trail);
+                    self.period(*period);
+                }
+                Condition::Recall { recall, period, .. } => {
+                    self.recalls.insert(*recall);
+                    self.period(*period);
+                }
+                Condition::Sequence(index) => {
+                    for step in &rules.sequences[index.at()].steps {
+                        self.recalls.insert(step.recall);
+                        if let Some(filter) = &step.filter {
+                            self.condition(filter, rules, of_computes);
+                        }
+                    }
+                }
+                Condition::Date(index) => {
+                    self.dates.insert(*index);
+                    self.traits.insert(rules.dates[index.at()].subject);
+                }
+                Condition::Held { hold, .. } => {
+                    self.holds.insert(*hold);
+                    self.traits.insert(rules.holds[hold.at()].subject);
+                }
+                Condition::InSegment(index) => {
+                    self.segments.insert(*index);
+                }
+                Condition::InList(index) => match rules.lists[index.at()].by {
+                    ListKey::Trait(index) => {
+                        self.traits.insert(index);
+                    }
+                    ListKey::UserId => self.user_id = true,
+                },
+                Condition::InJourney(name) => {
+                    self.journeys.insert(name.clone());
+                }
+                Condition::Agrees(_) => self.consent = true,
+                Condition::Rank(index) => {
+                    self.ranks.insert(*index);
+                }
+                _ => {}
+            }
+        });
+    }
+
+    fn period(&mut self, period: Period) {
+        if let Period::SinceLast(other) = period {
+            self.trails.insert(other);
+        }
+    }
+
+    fn operand(&mut self, operand: &Operand, of_computes: &[Reads]) {
+        match operand {
+            Operand::Trait(index) => {
+                self.traits.insert(*index);
+            }
+            Operand::Compute(index) => self.all_of(&of_computes[index.at()]),
+            Operand::Account(_) => self.account = true,
+            _ => {}
+        }
+    }
+
+    fn formula(&mut self, formula: &Formula, rules: &Rules, of_computes: &[Reads]) {
+        formula.walk(&mut |part| match part {
+            Formula::Operand(operand) => self.operand(operand, of_computes),
+            Formula::Aggregate(index) => {
+                self.aggregates.insert(*index);
+            }
+            Formula::Score(terms) => {
+                for term in terms {
+                    match term {
+                        Term::When { condition, .. } => self.condition(condition, rules, of_computes),
+                        Term::ForEach { count, .. } => {
+                            self.aggregates.insert(*count);
+                        }
+                    }
+                }
+            }
+            Formula::Number(_) | Formula::Arithmetic { .. } => {}
+        });
+    }
+
+    fn all_of(&mut self, other: &Reads) {
+        self.traits.extend(&other.traits);
+        self.aggregates.extend(&other.aggregates);
+        self.trails.extend(&other.trails);
+        self.recalls.extend(&other.recalls);
+        self.segments.extend(&other.segments);
+        self.dates.extend(&other.dates);
+        self.holds.extend(&other.holds);
+        self.ranks.extend(&other.ranks);
+        self.journeys.extend(other.journeys.iter().cloned());
+        self.consent |= other.consent;
+        self.account |= other.account;
+        self.user_id |= other.user_id;
+    }
+
+    /// Enters the segment with each thing that it reads.
+    fn enter(&self, reader: SegmentIndex, readers: &mut Readers) {
+        self.traits.iter().for_each(|index| readers.segments_of_trait[index.at()].push(reader));
+        self.aggregates.iter().for_each(|index| readers.segments_of_aggregate[index.at()].push(reader));
+        self.trails.iter().for_each(|index| readers.segments_of_trail[index.at()].push(reader));
+        self.recalls.iter().for_each(|index| readers.segments_of_recall[index.at()].push(reader));
+        self.segments.iter().for_each(|index| readers.segments_of_segment[index.at()].push(reader));
+        self.dates.iter().for_each(|index| readers.segments_of_date[index.at()].push(reader));
+        self.holds.iter().for_each(|index| readers.segments_of_hold[index.at()].push(reader));
+        self.ranks.iter().for_each(|index| readers.segments_of_rank[index.at()].push(reader));
+        for journey in &self.journeys {
+            readers.segments_of_journey.entry(journey.clone()).or_default().push(reader);
+        }
+        for (reads, list) in [
+            (self.consent, &mut readers.segments_of_consent),
+            (self.account, &mut readers.segments_of_account),
+            (self.user_id, &mut readers.segments_of_user_id),
+        ] {
+            if reads {
+                list.push(reader);
+            }
+        }
+    }
 }

@@ -3,7 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
-use crate::model::{Span, Value};
+use crate::model::Value;
+
+pub use super::condition::{Condition, Matter, Operand, Operator, Pattern, Period, Quantifier, Sequence, SequenceStep};
+pub use super::memory::{
+    Aggregate, AmountKind, Arithmetic, Compute, Conversion, DateQuestion, Formula, Hold, Measure, Rank, Recall,
+    RecallKeep, Refreshed, Standing, Term, Trail, TrailKind, ValueKind,
+};
+pub use super::readers::Readers;
 
 macro_rules! index {
     ($(#[$doc:meta])* $name:ident) => {
@@ -37,40 +44,60 @@ index!(
     TrailIndex
 );
 
+index!(
+    /// Index into [`Rules::aggregates`].
+    AggregateIndex
+);
+index!(
+    /// Index into [`Rules::recalls`].
+    RecallIndex
+);
+index!(
+    /// Index into [`Rules::sequences`].
+    SequenceIndex
+);
+index!(
+    /// Index into [`Rules::holds`].
+    HoldIndex
+);
+index!(
+    /// Index into [`Rules::dates`].
+    DateIndex
+);
+index!(
+    /// Index into [`Rules::lists`].
+    ListIndex
+);
+index!(
+    /// Index into [`Rules::ranks`].
+    RankIndex
+);
+
 /// All that the rule files of a workspace declare, checked. Tables are in the order of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     pub events: Vec<EventDeclaration>,
+    /// `identity { … }`, by identifier; empty where the workspace declares none.
+    pub identity: BTreeMap<String, IdentifierRule>,
     pub traits: Vec<TraitDeclaration>,
+    pub constants: BTreeMap<String, Constant>,
     pub computes: Vec<Compute>,
     pub segments: Vec<Segment>,
+    pub lists: Vec<List>,
     pub topics: Vec<Topic>,
     pub purposes: Vec<Purpose>,
     pub audience_syncs: Vec<AudienceSync>,
-    /// What must be remembered of events so that conditions can be answered; equal needs share one trail.
+    /// What must be kept so that conditions can be answered; equal needs share one.
     pub trails: Vec<Trail>,
+    pub aggregates: Vec<Aggregate>,
+    pub recalls: Vec<Recall>,
+    pub sequences: Vec<Sequence>,
+    pub holds: Vec<Hold>,
+    pub dates: Vec<DateQuestion>,
+    pub ranks: Vec<Rank>,
+    /// The day on which a week begins (0 is Monday).
+    pub week_starts: u8,
     pub readers: Readers,
-}
-
-/// Who reads what: an event touches only the rules that read it or a trait that it changed.
-#[derive(Debug, Clone, Default)]
-pub struct Readers {
-    /// By event name, without those that take any activity.
-    pub trails_of_event: BTreeMap<String, Vec<TrailIndex>>,
-    pub computes_of_event: BTreeMap<String, Vec<ComputeIndex>>,
-    pub trails_of_any_activity: Vec<TrailIndex>,
-    pub computes_of_any_activity: Vec<ComputeIndex>,
-    /// Segments whose condition names the trait, compute, trail or segment directly; indexed by that index.
-    pub segments_of_trait: Vec<Vec<SegmentIndex>>,
-    pub segments_of_compute: Vec<Vec<SegmentIndex>>,
-    pub segments_of_trail: Vec<Vec<SegmentIndex>>,
-    pub segments_of_segment: Vec<Vec<SegmentIndex>>,
-    /// Place of each segment in an order in which each stands after those that it names.
-    pub segment_rank: Vec<u32>,
-    pub trail_of_key: BTreeMap<u64, TrailIndex>,
-    pub compute_of_key: BTreeMap<u64, ComputeIndex>,
-    /// Of each trail, all `at least n … in last D` of segments and journeys: when one can end by time alone.
-    pub windows_of_trail: Vec<Vec<(u32, Span)>>,
 }
 
 /// `event "Order Completed" strict { … }`: part of the tracking plan.
@@ -126,8 +153,28 @@ pub struct TraitDeclaration {
     pub kind: ValueType,
     pub one_of: Option<Vec<Value>>,
     pub clean: Vec<Cleaner>,
-    pub pii: bool,
+    pub pii: Option<Pii>,
     pub place: Place,
+}
+
+/// Personal data, and where it may go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pii {
+    /// Kinds of channel (`email`, `webhook`, `audience_sync`, …) that may carry it. Where none are named: what goes to
+    /// the person themself, and audiences, which carry it hashed.
+    pub channels: Option<Vec<String>>,
+}
+
+impl TraitDeclaration {
+    /// Whether a channel of this kind may carry the trait.
+    #[must_use]
+    pub fn may_go_to(&self, channel: &str) -> bool {
+        match &self.pii {
+            None => true,
+            Some(Pii { channels: None }) => channel != "webhook",
+            Some(Pii { channels: Some(channels) }) => channels.iter().any(|known| known == channel),
+        }
+    }
 }
 
 /// One step of cleaning a trait's value; steps run from left to right. What cannot be cleaned is reported.
@@ -154,61 +201,57 @@ pub enum Selector {
     AnyActivity,
 }
 
-/// The newest moments at which matching events happened. All conditions on the same events share one.
-#[derive(Debug, Clone)]
-pub struct Trail {
-    /// Stable over edits of the workspace: a hash of what is selected, not of its place or use.
-    pub key: u64,
-    pub selector: Selector,
-    /// Over [`Operand::Property`] only.
-    pub filter: Option<Condition>,
-    /// How many moments its users need, the newest first.
-    pub keep: u32,
+/// How an identifier joins profiles.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IdentifierRule {
+    /// Place in the order in which identifiers decide.
+    pub priority: usize,
+    /// Most that one profile may have.
+    pub limit: Option<u32>,
+    /// Values that identify no one.
+    pub ignore: Vec<String>,
+    pub place: Place,
 }
 
-/// `compute orders_90d = count of "Order Completed" in last 90 days`: a trait that the engine keeps.
+/// `constant big_order = 100`.
 #[derive(Debug, Clone)]
-pub struct Compute {
-    pub name: String,
-    /// Stable over edits: a hash of the definition.
-    pub key: u64,
-    pub aggregate: Aggregate,
-    pub selector: Selector,
-    pub filter: Option<Condition>,
-    /// `in last D`; without it, all time.
-    pub window: Option<Span>,
+pub struct Constant {
+    pub value: ConstantValue,
     pub place: Place,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Aggregate {
-    Count,
-    /// Sum of a numeric property. Events without it, or in a currency without a rate, add nothing.
-    Sum {
-        property: String,
-        conversion: Option<Conversion>,
-    },
-    /// The property's value in the latest event (by moment) that has it.
-    Latest {
-        property: String,
-    },
+pub enum ConstantValue {
+    One(Value),
+    List(Vec<Value>),
+    Duration(u32, super::duration::Unit),
 }
 
-/// `sum of revenue as EUR`: how amounts become one currency.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Conversion {
-    /// The property that names the amount's currency.
-    pub currency_property: String,
-    pub to: String,
-    /// Factor from each currency to `to`; `to` itself is 1.
-    pub rates: BTreeMap<String, f64>,
+/// `list webinar_may "…" from "lists/webinar-may.csv" by email`: people named in a file.
+#[derive(Debug, Clone)]
+pub struct List {
+    pub name: String,
+    pub title: Option<String>,
+    /// Path in the workspace.
+    pub file: String,
+    pub by: ListKey,
+    /// As [`List::normal`] makes them.
+    pub members: std::collections::BTreeSet<String>,
+    pub place: Place,
 }
 
-impl Compute {
-    /// What kind of value conditions compare it as; `None` where the latest property's declaration does not say.
+/// What the file names people by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListKey {
+    UserId,
+    Trait(TraitIndex),
+}
+
+impl List {
+    /// The form in which identifiers of lists are compared: without blanks around, and without regard to case.
     #[must_use]
-    pub fn is_numeric(&self) -> bool {
-        !matches!(self.aggregate, Aggregate::Latest { .. })
+    pub fn normal(text: &str) -> String {
+        text.trim().to_lowercase()
     }
 }
 
@@ -262,71 +305,4 @@ pub struct AudienceSync {
     /// Index into [`Rules::purposes`].
     pub purpose: Option<usize>,
     pub place: Place,
-}
-
-/// A question about a profile (or, in a filter, about one event) with the answer yes or no.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Condition {
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
-    /// False where the operand is missing, whatever the operator.
-    Compare {
-        operand: Operand,
-        operator: Operator,
-        value: Value,
-    },
-    /// `in (…)` and `not in (…)`; false where the operand is missing, both ways.
-    OneOf {
-        operand: Operand,
-        values: Vec<Value>,
-        negated: bool,
-    },
-    IsSet(Operand),
-    IsMissing(Operand),
-    /// `did "X" at least n times` within a period. `did not` is [`Condition::Not`] around it.
-    Did {
-        trail: TrailIndex,
-        at_least: u32,
-        period: Period,
-    },
-    InSegment(SegmentIndex),
-}
-
-/// Where a comparison takes its value from.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Operand {
-    Trait(TraitIndex),
-    Compute(ComputeIndex),
-    /// Of the event in a `where`; a dotted path reaches into objects.
-    Property(String),
-    /// Of the event on which the run began (`entry.x`).
-    EntryProperty(String),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Operator {
-    Is,
-    IsNot,
-    /// Text without regard to case.
-    IsAnyCase,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Contains,
-    StartsWith,
-    EndsWith,
-}
-
-/// The stretch of time that a `did` looks at. It always ends now, which belongs to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Period {
-    Ever,
-    /// `(now - span, now]`.
-    Last(Span),
-    /// `(newest moment of that trail, now]`; empty where there is none.
-    SinceLast(TrailIndex),
-    /// `(moment at which the run began, now]`; journeys only.
-    SinceEntry,
 }

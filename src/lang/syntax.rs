@@ -1,10 +1,14 @@
 //! The tree of a rule file: what the author wrote, with spans (bytes of the text that was parsed), before names mean
-//! anything.
+//! anything. What could not be read is `Broken`: it was told of, and nothing more is said of it.
 
 use crate::finding::Span;
 use crate::model::{self, Value};
 
-/// A name and where it stands.
+use super::condition::Operator;
+use super::duration::Unit;
+use super::window::CalendarUnit;
+
+/// A name or a text and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Word {
     pub(super) text: String,
@@ -14,9 +18,13 @@ pub(super) struct Word {
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     Event(EventItem),
+    Identity(Vec<IdentifierItem>),
     Trait(TraitItem),
+    Constant(ConstantItem),
     Compute(ComputeItem),
+    Score(ScoreItem),
     Segment(SegmentItem),
+    List(ListItem),
     Topic(TopicItem),
     Purpose(PurposeItem),
     Audience(AudienceItem),
@@ -27,6 +35,8 @@ pub(super) struct EventItem {
     pub(super) name: Word,
     pub(super) strict: bool,
     pub(super) properties: Vec<PropertyItem>,
+    /// A property could not be read: what others there are is not known.
+    pub(super) is_broken: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -49,29 +59,102 @@ pub(super) enum TypeItem {
     Object(Vec<PropertyItem>),
 }
 
+/// `email limit 3, ignore ("test@example.com")`.
+#[derive(Debug, Clone)]
+pub(super) struct IdentifierItem {
+    pub(super) name: Word,
+    pub(super) limit: Option<(f64, Span)>,
+    pub(super) ignore: Vec<Literal>,
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct TraitItem {
     pub(super) name: Word,
     pub(super) kind: TypeItem,
     pub(super) one_of: Option<Vec<Literal>>,
     pub(super) clean: Vec<(Word, Option<Word>)>,
-    pub(super) pii: bool,
+    pub(super) pii: Option<PiiItem>,
+}
+
+/// `pii`, or `pii for (email, webhook)`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PiiItem {
+    pub(super) channels: Option<Vec<Word>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ConstantItem {
+    pub(super) name: Word,
+    pub(super) value: ConstantForm,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum ConstantForm {
+    One(Literal),
+    List(Vec<Literal>),
+    Duration(WindowItem),
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct ComputeItem {
     pub(super) name: Word,
-    pub(super) aggregate: AggregateItem,
-    pub(super) selector: SelectorItem,
-    pub(super) filter: Option<Expr>,
-    pub(super) window: Option<DurationItem>,
+    pub(super) formula: FormulaItem,
+}
+
+/// What a compute works out.
+#[derive(Debug, Clone)]
+pub(super) enum FormulaItem {
+    Number(f64),
+    Name(Word),
+    Aggregate(Box<AggregateItem>),
+    Sum { left: Box<FormulaItem>, sign: ArithmeticItem, right: Box<FormulaItem> },
+    Broken,
+}
+
+pub(super) use super::rules::Arithmetic as ArithmeticItem;
+
+#[derive(Debug, Clone)]
+pub(super) struct AggregateItem {
+    pub(super) measure: MeasureItem,
+    pub(super) of: Occurrences,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum AggregateItem {
+pub(super) enum MeasureItem {
     Count,
-    Sum { property: Word, currency: Option<Word> },
-    Latest { property: Word },
+    /// `sum`, `average`, `min`, `max`: of amounts.
+    Amount {
+        kind: AmountKind,
+        property: Word,
+        currency: Option<Word>,
+    },
+    /// `latest`, `earliest`, `most frequent`, `unique count`: of values.
+    Values {
+        kind: ValueKind,
+        property: Word,
+    },
+}
+
+pub(super) use super::rules::{AmountKind, ValueKind};
+
+/// Which events, and of when.
+#[derive(Debug, Clone)]
+pub(super) struct Occurrences {
+    pub(super) selector: SelectorItem,
+    pub(super) filter: Option<Box<Expr>>,
+    pub(super) window: Option<WindowItem>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ScoreItem {
+    pub(super) name: Word,
+    pub(super) terms: Vec<TermItem>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum TermItem {
+    When { points: f64, condition: Expr },
+    ForEach { points: f64, of: Occurrences, cap: Option<f64> },
 }
 
 #[derive(Debug, Clone)]
@@ -79,6 +162,15 @@ pub(super) struct SegmentItem {
     pub(super) name: Word,
     pub(super) title: Option<String>,
     pub(super) rule: Expr,
+}
+
+/// `list webinar_may "…" from "lists/webinar-may.csv" by email`.
+#[derive(Debug, Clone)]
+pub(super) struct ListItem {
+    pub(super) name: Word,
+    pub(super) title: Option<String>,
+    pub(super) file: Word,
+    pub(super) by: Word,
 }
 
 #[derive(Debug, Clone)]
@@ -113,10 +205,24 @@ pub(super) struct Literal {
     pub(super) span: Span,
 }
 
+/// A stretch of time as written, or the name of a constant that holds one.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct DurationItem {
-    /// `None` for months and years, which have no exact length.
-    pub(super) length: Option<model::Span>,
+pub(super) struct WindowItem {
+    pub(super) kind: WindowKind,
+    pub(super) span: Span,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum WindowKind {
+    Length { number: u32, unit: Unit },
+    This(CalendarUnit),
+    Named(String),
+}
+
+/// A length of time that is exact: `within 2 hours`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct SpanItem {
+    pub(super) length: model::Span,
     pub(super) span: Span,
 }
 
@@ -146,11 +252,52 @@ pub(super) enum ExprKind {
         not: Span,
     },
     Did(Box<DidExpr>),
+    /// `first|last "X" [in last D] had (…)`.
+    Edge {
+        is_first: bool,
+        of: Occurrences,
+    },
     InSegment(Word),
+    InList(Word),
+    InJourney(Word),
+    /// `agrees to newsletter [by sms]`.
+    Agrees {
+        matter: Word,
+        channel: Option<Word>,
+    },
+    /// `got email "cart-reminder" [in last D]`.
+    Got {
+        template: Word,
+        window: Option<WindowItem>,
+    },
+    /// `random 5% seed "q1"`.
+    Random {
+        percent: (f64, Span),
+        seed: Option<Word>,
+    },
+    /// `anniversary of birthday in next 7 days`.
+    Anniversary {
+        subject: Word,
+        test: DateItem,
+    },
+    /// `any products (…)`, `all products (…)`, `count of products (…) >= 2`.
+    Items {
+        quantifier: QuantifierItem,
+        subject: Word,
+        condition: Option<Box<Expr>>,
+    },
     Test {
         subject: Word,
         test: Test,
     },
+    Broken,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum QuantifierItem {
+    Any,
+    All,
+    Count { operator: Operator, value: Literal },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,15 +311,44 @@ pub(super) struct DidExpr {
     pub(super) negated: bool,
     pub(super) selector: SelectorItem,
     pub(super) filter: Option<Expr>,
-    pub(super) at_least: Option<(u32, Span)>,
-    pub(super) window: Option<DurationItem>,
-    pub(super) since: Option<(SinceItem, Span)>,
+    pub(super) times: Option<(Frequency, Span)>,
+    pub(super) period: Option<(PeriodItem, Span)>,
+    pub(super) alias: Option<Word>,
+    pub(super) steps: Vec<StepItem>,
+    pub(super) all_within: Option<SpanItem>,
+    pub(super) key: Option<Word>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frequency {
+    AtLeast(u32),
+    AtMost(u32),
+    Exactly(u32),
+    OnDays(u32),
+    FirstTime,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum SinceItem {
-    Entry,
-    Last(SelectorItem),
+pub(super) enum PeriodItem {
+    Last(WindowItem),
+    SinceEntry,
+    SinceLast(SelectorItem),
+    /// From the first date (included) to the second (excluded).
+    Dates {
+        from: Option<Literal>,
+        until: Option<Literal>,
+    },
+}
+
+/// `then [did] [not] "X" [where …] [within D] [as a]`.
+#[derive(Debug, Clone)]
+pub(super) struct StepItem {
+    pub(super) negated: bool,
+    pub(super) selector: SelectorItem,
+    pub(super) filter: Option<Expr>,
+    pub(super) within: Option<SpanItem>,
+    pub(super) alias: Option<Word>,
+    pub(super) span: Span,
 }
 
 #[derive(Debug, Clone)]
@@ -182,11 +358,52 @@ pub(super) enum Test {
     IsSet,
     IsMissing,
     Compare {
-        operator: super::rules::Operator,
-        value: Literal,
+        operator: Operator,
+        value: ValueItem,
     },
     OneOf {
-        values: Vec<Literal>,
+        values: ValuesItem,
         negated: bool,
     },
+    Matches(Literal),
+    Has {
+        values: ValuesItem,
+        all: bool,
+    },
+    Date(DateItem),
+    /// `has been "free" for at least 30 days`.
+    HasBeen {
+        state: Box<Test>,
+        length: WindowItem,
+    },
+    /// `in top 10% of segment buyers refreshed daily at "03:00"`, `above median`.
+    Rank(RankItem),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum ValueItem {
+    Literal(Literal),
+    /// A constant, or another trait or property.
+    Name(Word),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum ValuesItem {
+    Written(Vec<Literal>),
+    Named(Word),
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum DateItem {
+    Last(WindowItem),
+    Ago(WindowItem),
+    Next(WindowItem),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct RankItem {
+    pub(super) standing: super::rules::Standing,
+    pub(super) population: Option<Word>,
+    pub(super) refreshed: super::rules::Refreshed,
+    pub(super) span: Span,
 }

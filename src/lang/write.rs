@@ -1,8 +1,16 @@
-//! A condition over an event as one canonical text: what stable keys are hashes of.
+//! A condition over an event, or over one trait, as one canonical text: what stable keys are hashes of.
 
 use std::fmt::Write;
 
+use crate::model::id::hash_parts;
+
 use super::rules::{Condition, Operand, Selector};
+
+/// A key of this kind of thing, from all that it depends on.
+pub(super) fn key_of(kind: &str, parts: &[&str]) -> u64 {
+    let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+    (hash_parts(kind, &parts) >> 64) as u64
+}
 
 pub(super) fn write_selector(selector: &Selector) -> String {
     match selector {
@@ -11,7 +19,8 @@ pub(super) fn write_selector(selector: &Selector) -> String {
     }
 }
 
-/// Conditions with equal texts are equal; names stand for indexes nowhere, since a `where` names properties only.
+/// Conditions with equal texts are equal. Indexes stand for themselves: where a key must outlive an edit, the condition
+/// names properties only.
 pub(super) fn write_condition(condition: &Condition) -> String {
     let mut out = String::new();
     write(condition, &mut out);
@@ -26,9 +35,23 @@ fn write(condition: &Condition, out: &mut String) {
         Condition::Compare { operand, operator, value } => {
             let _ = write!(out, "{} {operator:?} {}", operand_text(operand), json(value));
         }
+        Condition::CompareWith { operand, operator, other } => {
+            let _ = write!(out, "{} {operator:?} {}", operand_text(operand), operand_text(other));
+        }
         Condition::OneOf { operand, values, negated } => {
             let values: Vec<String> = values.iter().map(json).collect();
             let _ = write!(out, "{} in({negated}) {}", operand_text(operand), values.join(","));
+        }
+        Condition::Matches { operand, pattern } => {
+            let _ = write!(out, "{} matches {:?}", operand_text(operand), pattern.text);
+        }
+        Condition::Has { operand, values, all } => {
+            let values: Vec<String> = values.iter().map(json).collect();
+            let _ = write!(out, "{} has({all}) {}", operand_text(operand), values.join(","));
+        }
+        Condition::Items { operand, quantifier, condition } => {
+            let _ = write!(out, "{quantifier:?} {}", operand_text(operand));
+            write_parts("", std::slice::from_ref(condition.as_ref()), out);
         }
         Condition::IsSet(operand) => {
             let _ = write!(out, "{} set", operand_text(operand));
@@ -36,9 +59,9 @@ fn write(condition: &Condition, out: &mut String) {
         Condition::IsMissing(operand) => {
             let _ = write!(out, "{} missing", operand_text(operand));
         }
-        // Neither can stand in a `where`; see `check`.
-        Condition::Did { .. } | Condition::InSegment(_) => {
-            let _ = write!(out, "{condition:?}");
+        // None of these can stand in a `where` or a state; see `check`.
+        other => {
+            let _ = write!(out, "{other:?}");
         }
     }
 }
@@ -56,6 +79,8 @@ fn write_parts(word: &str, parts: &[impl std::borrow::Borrow<Condition>], out: &
 fn operand_text(operand: &Operand) -> String {
     match operand {
         Operand::Property(path) => format!("{path:?}"),
+        // The subject of a state: its trait is named beside it.
+        Operand::Trait(_) => "it".to_owned(),
         other => format!("{other:?}"),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::finding::{Code, Finding};
 use crate::lang::Rules;
-use crate::lang::rules::Condition;
+use crate::lang::rules::{Condition, Matter};
 use crate::workspace::Program;
 
 use super::parts::walk;
@@ -30,6 +30,9 @@ fn holds_of_a_stranger(condition: &Condition, rules: &Rules, depth: usize) -> bo
             depth > 0 && holds_of_a_stranger(&rules.segments[index.at()].condition, rules, depth - 1)
         }
         Condition::IsMissing(_) => true,
-        Condition::Compare { .. } | Condition::OneOf { .. } | Condition::IsSet(_) | Condition::Did { .. } => false,
+        Condition::Agrees(Matter::Topic { topic, .. }) => !rules.topics[*topic].opt_in,
+        Condition::Agrees(Matter::Purpose(purpose)) => !rules.purposes[*purpose].opt_in,
+        // A share of everyone is meant to hold strangers too, and nobody asks for it by a negative.
+        _ => false,
     }
 }

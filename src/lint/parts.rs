@@ -7,12 +7,7 @@ use crate::lang::rules::{Condition, Operand};
 
 /// A condition and all conditions inside it.
 pub(super) fn walk(condition: &Condition, visit: &mut dyn FnMut(&Condition)) {
-    visit(condition);
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts.iter().for_each(|part| walk(part, visit)),
-        Condition::Not(part) => walk(part, visit),
-        _ => {}
-    }
+    condition.walk(&mut |part| visit(part));
 }
 
 /// All conditions of a journey, each with the place to show.
@@ -47,6 +42,9 @@ pub(super) fn operand_name(operand: &Operand, rules: &Rules) -> String {
         Operand::Trait(index) => rules.traits[index.at()].name.clone(),
         Operand::Compute(index) => rules.computes[index.at()].name.clone(),
         Operand::Property(path) => path.clone(),
+        Operand::Item(path) => path.clone(),
+        Operand::Step { path, .. } => path.clone(),
+        Operand::Account(path) => format!("account.{path}"),
         Operand::EntryProperty(path) => format!("entry.{path}"),
     }
 }

@@ -36,6 +36,8 @@ pub enum EntryBody {
     Absorb { loser: ProfileId, snapshot: String },
     /// To everyone: the schedule of this journey came up. `at` is the instant that the schedule names.
     ScheduleFired { journey: String, at: Timestamp },
+    /// To everyone: a rank was worked out anew. `rank` is its key; without a `threshold` nobody has it.
+    RankRefreshed { rank: u64, threshold: Option<f64> },
     /// To everyone: from here on the program of this version decides.
     Deploy(Deploy),
 }

@@ -21,6 +21,8 @@ pub const EVENT_DEPTH: usize = 20;
 pub const DEDUPE_FINGERPRINTS: usize = 512;
 /// Moments that one condition or windowed compute keeps per profile. Beyond it the oldest are let go.
 pub const MOMENTS_KEPT: usize = 10_000;
+/// Events of which one condition keeps properties, per profile. Beyond it the oldest are let go.
+pub const RECALLED_KEPT: usize = 1_000;
 /// Follow-up changes (segment, journey, trait, and round again) that one entry may cause before the engine stops.
 pub const FOLLOW_UPS: usize = 1_000;
 /// Steps that a run may take without waiting.

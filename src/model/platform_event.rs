@@ -20,6 +20,11 @@ pub const EMAIL_FAILED: &str = "Email Failed";
 pub const EMAIL_SUPPRESSED: &str = "Email Suppressed";
 pub const EMAIL_UNKNOWN: &str = "Email Unknown";
 pub const EMAIL_CLICKED: &str = "Email Clicked";
+/// What only the provider of the mail server knows, and may tell us as a source.
+pub const EMAIL_DELIVERED: &str = "Email Delivered";
+pub const EMAIL_OPENED: &str = "Email Opened";
+pub const EMAIL_BOUNCED: &str = "Email Bounced";
+pub const EMAIL_COMPLAINED: &str = "Email Complained";
 pub const WEBHOOK_SENT: &str = "Webhook Sent";
 pub const WEBHOOK_FAILED: &str = "Webhook Failed";
 pub const WEBHOOK_UNKNOWN: &str = "Webhook Unknown";
@@ -68,6 +73,10 @@ pub const ALL: &[PlatformEvent] = &[
     ours(EMAIL_SUPPRESSED, OUTCOME),
     ours(EMAIL_UNKNOWN, OUTCOME),
     ours(EMAIL_CLICKED, &["effect_id", "channel", "journey", "run_id", "step", "url"]),
+    theirs(EMAIL_DELIVERED, OUTCOME),
+    theirs(EMAIL_OPENED, OUTCOME),
+    theirs(EMAIL_BOUNCED, OUTCOME),
+    theirs(EMAIL_COMPLAINED, OUTCOME),
     ours(WEBHOOK_SENT, OUTCOME),
     ours(WEBHOOK_FAILED, OUTCOME),
     ours(WEBHOOK_UNKNOWN, OUTCOME),

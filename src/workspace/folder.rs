@@ -15,9 +15,10 @@ pub(super) struct Unreadable {
 }
 
 /// Folders of a workspace and the endings of the files in them.
-const FOLDERS: [(&str, &[&str]); 4] = [
+const FOLDERS: [(&str, &[&str]); 5] = [
     ("rules", &["tide"]),
     ("journeys", &["yaml", "yml"]),
+    ("lists", &["csv"]),
     ("templates", &["html", "txt"]),
     ("scenarios", &["yaml", "yml"]),
 ];
@@ -27,7 +28,7 @@ const DEPTH: usize = 8;
 
 type Files = (Vec<(String, String)>, Vec<Unreadable>);
 
-/// Reads the settings and all files of the four folders, by path relative to `dir`, with `/` between folders.
+/// Reads the settings and all files of the folders, by path relative to `dir`, with `/` between folders.
 pub(super) fn read(dir: &Path) -> io::Result<Files> {
     fs::read_dir(dir)?;
     let mut found = (Vec::new(), Vec::new());

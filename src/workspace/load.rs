@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::finding::{Code, Finding, LineColumn, Place, Sources, Span, WholeFile};
+use crate::finding::{Code, Finding, LineColumn, Place, Sources, Span, WholeFile, did_you_mean};
 use crate::journey::decode::{self, Known};
 use crate::journey::{Journey, template, yaml};
 use crate::lang::compile::{Compiler, RuleFile, Settings as RuleSettings};
+use crate::lang::window::Calendar;
 use crate::model::id::hash_parts;
 
 use super::config::Config;
@@ -100,6 +101,8 @@ struct Workspace {
     findings: Vec<Finding>,
     /// Of what only running and testing need: these leave the program as it is.
     aside: Vec<Finding>,
+    /// A journey could not be read: what names it may be right.
+    broken_journeys: bool,
 }
 
 impl Workspace {
@@ -154,6 +157,8 @@ impl Workspace {
             rates: shape.rates.clone(),
             default_country: shape.default_country.clone(),
             destinations: shape.channels.keys().cloned().collect(),
+            calendar: Calendar { zone: shape.time_zone, week_starts: shape.week_starts },
+            files: self.files("lists", &[".csv"]).into_iter().map(|(_, path, text)| (path, text)).collect(),
         };
         let (mut compiler, findings) = Compiler::new(&rule_files, &rule_settings);
         self.findings.extend(findings);
@@ -164,6 +169,7 @@ impl Workspace {
             zone: shape.time_zone,
         };
         let journeys = self.journeys(&mut compiler, &known);
+        self.check_names_across(&compiler, &journeys, &templates);
         let rules = compiler.finish();
         if self.findings.iter().any(Finding::is_error) {
             return None;
@@ -172,6 +178,35 @@ impl Workspace {
         let version = version(&sources);
         let time_zone = shape.time_zone;
         Some(Arc::new(Program { version, rules, journeys, templates, time_zone, sources }))
+    }
+
+    /// What rules name of journeys and templates, which are read after them.
+    fn check_names_across(
+        &mut self,
+        compiler: &Compiler,
+        journeys: &[Journey],
+        templates: &BTreeMap<String, Template>,
+    ) {
+        for (name, place) in compiler.journeys_named() {
+            let known = journeys.iter().map(|journey| journey.name.as_str());
+            if !self.broken_journeys && !known.clone().any(|known| known == name) {
+                let finding = Finding::new(Code::UnknownJourney, *place, format!("unknown journey `{name}`"));
+                self.findings.push(match did_you_mean(name, known) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")).fix(*place, format!("\"{near}\"")),
+                    None => finding.help("journeys are files in `journeys/`"),
+                });
+            }
+        }
+        for (name, place) in compiler.templates_named() {
+            if !templates.contains_key(name) {
+                let message = format!("there is no template `{name}`");
+                let finding = Finding::new(Code::MissingTemplate, *place, message);
+                self.findings.push(match did_you_mean(name, templates.keys().map(String::as_str)) {
+                    Some(near) => finding.help(format!("did you mean `{near}`?")).fix(*place, format!("\"{near}\"")),
+                    None => finding.help(format!("add `templates/{name}.html`")),
+                });
+            }
+        }
     }
 
     fn templates(&mut self, compiler: &Compiler) -> BTreeMap<String, Template> {
@@ -195,6 +230,7 @@ impl Workspace {
                     continue;
                 }
                 let Some(journey) = decode::decode(&document, &text, compiler, known, &mut self.findings) else {
+                    self.broken_journeys = true;
                     continue;
                 };
                 match journeys.iter().find(|other| other.name == journey.name) {
@@ -216,8 +252,12 @@ impl Workspace {
     /// Everything that decisions depend on: rules, journeys, templates, and what of the settings shapes them.
     fn decisive(&self, settings: &Settings) -> Vec<(String, String)> {
         let mut decisive = vec![(SETTINGS_FILE.to_owned(), settings.shape.to_yaml())];
-        let folders: [(&str, &[&str]); 3] =
-            [("journeys", &[".yaml", ".yml"]), ("rules", &[".tide"]), ("templates", &[".html", ".txt"])];
+        let folders: [(&str, &[&str]); 4] = [
+            ("lists", &[".csv"]),
+            ("journeys", &[".yaml", ".yml"]),
+            ("rules", &[".tide"]),
+            ("templates", &[".html", ".txt"]),
+        ];
         for (folder, endings) in folders {
             let files = self.files(folder, endings);
             decisive.extend(files.into_iter().map(|(_, path, text)| (path, text.to_string())));

@@ -11,7 +11,7 @@ use crate::journey::yaml::{Node, NodeKind, Scalar};
 
 use super::channel_settings;
 use super::config::{Config, Secret, SourceConfig};
-use super::shape::Shape;
+use super::shape::{Shape, WEEKDAYS};
 
 /// The severity of each code that the workspace changed; `None` switches it off.
 pub type Levels = BTreeMap<Code, Option<Severity>>;
@@ -35,6 +35,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
     let Some(mut fields) = Fields::of(document, "`tidewater.yaml`", findings) else { return Settings::default() };
     let mut shape = Shape {
         time_zone: fields.take("time_zone").and_then(|node| time_zone(node, findings)).unwrap_or(Tz::UTC),
+        week_starts: fields.take("week_starts").and_then(|node| week_starts(node, findings)).unwrap_or(0),
         default_country: fields.take("default_country").and_then(|node| country(node, findings)),
         rates: fields.take("rates").map(|node| rates(node, findings)).unwrap_or_default(),
         channels: BTreeMap::new(),
@@ -102,6 +103,19 @@ fn time_zone(node: &Node, findings: &mut Vec<Finding>) -> Option<Tz> {
         });
     }
     zone
+}
+
+fn week_starts(node: &Node, findings: &mut Vec<Finding>) -> Option<u8> {
+    let scalar = reader::text(node, "`week_starts`", findings)?;
+    let day = WEEKDAYS.iter().position(|day| scalar.text.eq_ignore_ascii_case(day));
+    if day.is_none() {
+        let finding = bad(scalar, format!("`{}` is no day of the week", scalar.text));
+        findings.push(match did_you_mean(&scalar.text, WEEKDAYS.iter().copied()) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(scalar.place, near),
+            None => finding.help("such as `monday` or `sunday`"),
+        });
+    }
+    day.map(|day| day as u8)
 }
 
 fn country(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {

@@ -12,14 +12,25 @@ use crate::journey::decode::ChannelKind;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
     pub time_zone: Tz,
+    /// The day on which a week begins: 0 is Monday.
+    pub week_starts: u8,
     pub default_country: Option<String>,
     pub rates: BTreeMap<String, f64>,
     pub channels: BTreeMap<String, ChannelKind>,
 }
 
+/// The days of a week, as `week_starts` names them.
+pub const WEEKDAYS: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+
 impl Default for Shape {
     fn default() -> Self {
-        Self { time_zone: Tz::UTC, default_country: None, rates: BTreeMap::new(), channels: BTreeMap::new() }
+        Self {
+            time_zone: Tz::UTC,
+            week_starts: 0,
+            default_country: None,
+            rates: BTreeMap::new(),
+            channels: BTreeMap::new(),
+        }
     }
 }
 
@@ -28,6 +39,9 @@ impl Shape {
     #[must_use]
     pub fn to_yaml(&self) -> String {
         let mut out = format!("time_zone: {}\n", self.time_zone.name());
+        if self.week_starts != 0 {
+            let _ = writeln!(out, "week_starts: {}", WEEKDAYS[usize::from(self.week_starts)]);
+        }
         if let Some(country) = &self.default_country {
             let _ = writeln!(out, "default_country: {}", quoted(country));
         }

@@ -69,7 +69,7 @@ fn values_of_another_kind_are_told() {
     check(
         "compute c = sum of revenue from \"Order Completed\"",
         &[
-            "9:20 TW207 `revenue` comes in several currencies (say which one to add them up in: `sum of revenue as EUR from …`)",
+            "9:20 TW207 `revenue` comes in several currencies (say which one to reckon in: `sum of revenue as EUR from …`)",
         ],
     );
 }
@@ -90,7 +90,7 @@ fn meaning_that_is_not_clear_is_asked_for() {
     );
     check(
         "segment s = did \"Order Completed\" in last 0 days",
-        &["9:43 TW206 a window must be longer than nothing and shorter than a hundred years"],
+        &["9:43 TW206 a stretch of time must be longer than nothing and shorter than a hundred years"],
     );
     check(
         "segment a = in segment b\nsegment b = in segment a",
@@ -99,19 +99,70 @@ fn meaning_that_is_not_clear_is_asked_for() {
 }
 
 #[test]
-fn words_for_later_are_called_by_their_name() {
-    for (rule, place) in [
-        ("segment s = did \"Product Viewed\" in last 7 days then \"Order Completed\" within 1 day", "9:49"),
-        ("segment s = random 5%", "9:13"),
-        ("segment s = plan has been \"free\" for at least 30 days", "9:18"),
-        ("score engagement { add 5 when member }", "9:1"),
-        ("compute c = average of price from \"Product Viewed\"", "9:13"),
-        ("segment s = did \"Product Viewed\" where price is profile.age", "9:"),
-    ] {
-        let found = findings(&format!("{GROUND}{rule}\n"));
-        assert_eq!(found.len(), 1, "{rule}: {found:?}");
-        assert!(found[0].starts_with(place), "{rule}: {found:?}");
-    }
+fn several_mistakes_of_one_rule_are_each_told() {
+    check(
+        "segment s = did Order and country is \"UK\" and plan is and (member or age > old) and in segmnt x",
+        &[
+            "9:17 TW001 expected an event in double quotes, or `any activity` but found `Order` (events stand in double \
+             quotes: `did \"Order\"`)",
+            "9:38 TW202 `country` is never `UK` (it is declared as one of US, GB)",
+            "9:55 TW001 expected a value (a text in double quotes, a number, `true` or `false`) but found `and`",
+            "9:76 TW102 unknown trait `old` (declare it in a rule file: `trait old: text`)",
+            "9:88 TW001 expected `segment`, `list` or `journey` but found `segmnt` (did you mean `segment`?)",
+        ],
+    );
+    check(
+        "event \"X\" { a: txt, b: number requird, c text, d: list of number }\nsegment s = did \"X\" where e is 1",
+        &[
+            "9:16 TW001 expected a kind of value (`text`, `number`, `bool`, `date`, `time`, `money by …`, `list of …`) but \
+             found `txt` (did you mean `text`?)",
+            "9:31 TW001 expected `,`, `required` or `one of (…)` but found `requird` (did you mean `required`?)",
+            "9:42 TW001 expected `:` but found `text`",
+        ],
+    );
+}
+
+#[test]
+fn new_constructs_have_their_own_mistakes() {
+    check(
+        "segment s = did \"Product Viewed\" then \"Order Completed\" within 1 day",
+        &["9:13 TW206 a sequence needs to know how far to look back (add `in last 7 days` after the first event)"],
+    );
+    check(
+        "segment s = did \"Product Viewed\" in last 7 days then did not \"Order Completed\"",
+        &["9:49 TW206 `then did not` needs to know how long to wait for it (add `within 2 days`)"],
+    );
+    check(
+        "segment s = did \"Product Viewed\" in last 7 days as a then \"Order Completed\" where revenue > a.category",
+        &["9:93 TW201 `revenue` is a number, and `a.category` is a text (compare values of one kind)"],
+    );
+    check("segment s = random 0%", &["9:20 TW201 a share must lie between 0% and 100% (such as `random 5%`)"]);
+    check(
+        "segment s = plan in next 7 days",
+        &["9:13 TW201 `plan` is not a date (declare it as one: `trait plan: date`)"],
+    );
+    check(
+        "compute c = average of category from \"Product Viewed\"",
+        &["9:24 TW201 `category` is not a number (only numbers and amounts of money can be reckoned with)"],
+    );
+    check(
+        "compute c = sum of price from \"Product Viewed\" where category is profile.plan",
+        &[
+            "9:66 TW201 what is added up here can look at the event alone (compare with a value or a constant, or ask for it in a segment)",
+        ],
+    );
+    check(
+        "compute a = b + 1\ncompute b = a * 2",
+        &["9:9 TW204 computes refer to each other in a circle: a → b → a (take one of the references out)"],
+    );
+    check(
+        "segment s = age in top 10% of segment buyer refreshed daily at \"25:00\"",
+        &["9:64 TW001 `25:00` is no time of day (write it as `\"03:00\"`)"],
+    );
+    check(
+        "segment s = plan has been \"free\"",
+        &["9:33 TW001 expected `for at least` and a length of time but found the end of the rule"],
+    );
 }
 
 #[test]

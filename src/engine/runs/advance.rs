@@ -1,8 +1,9 @@
 //! Moves a run from step to step until it waits or ends.
 
-use chrono::{Days, NaiveDateTime, TimeZone};
+use chrono::Days;
 
 use crate::journey::graph::{Journey, Next, SplitArm, StepKind, Until, Wait};
+use crate::lang::window::Calendar;
 use crate::model::id::hash_parts;
 use crate::model::limit::STEPS_WITHOUT_WAIT;
 use crate::model::{Moment, Span, Timestamp};
@@ -26,7 +27,7 @@ impl Turn<'_> {
             next = match &step.kind {
                 StepKind::Exit => return self.end(run, "exit_step"),
                 StepKind::Wait { wait, .. } => {
-                    let until = wait_end(wait, self.now);
+                    let until = wait_end(wait, self.now, self.profile.calendar(self.program));
                     return self.stay(run, &step.id, until);
                 }
                 StepKind::WaitUntil { until, up_to, then, .. } => {
@@ -110,15 +111,15 @@ fn draw<'a>(arms: &'a [SplitArm], run: u128, step: &str) -> &'a SplitArm {
 }
 
 /// When a wait that begins `now` is over.
-fn wait_end(wait: &Wait, now: Timestamp) -> Timestamp {
+fn wait_end(wait: &Wait, now: Timestamp, calendar: Calendar) -> Timestamp {
     match wait {
         Wait::For(span) => now + *span,
-        Wait::Calendar { days, at_minute, zone } => {
-            let local = now.to_utc().with_timezone(zone).naive_local();
+        Wait::Calendar { days, at_minute } => {
+            let today = calendar.date(now);
             let clock = chrono::NaiveTime::from_num_seconds_from_midnight_opt(at_minute.min(&1439) * 60, 0);
-            let mut day = local.date().checked_add_days(Days::new(u64::from(*days))).unwrap_or(local.date());
+            let mut day = today.checked_add_days(Days::new(u64::from(*days))).unwrap_or(today);
             for _ in 0..2 {
-                let end = in_zone(*zone, day.and_time(clock.unwrap_or_default()));
+                let end = calendar.instant(day.and_time(clock.unwrap_or_default()));
                 if end > now {
                     return end;
                 }
@@ -129,25 +130,14 @@ fn wait_end(wait: &Wait, now: Timestamp) -> Timestamp {
     }
 }
 
-/// A time on the wall as an instant: in a gap the first valid one after it, in a fold the first of the two.
-fn in_zone(zone: chrono_tz::Tz, wall: NaiveDateTime) -> Timestamp {
-    // Gaps are at most a day long (a zone that changes its side of the date line).
-    for minutes in 0..=24 * 60 {
-        let shifted = wall + chrono::TimeDelta::minutes(minutes);
-        if let Some(instant) = zone.from_local_datetime(&shifted).earliest() {
-            return Timestamp(instant.timestamp_millis());
-        }
-    }
-    Timestamp(wall.and_utc().timestamp_millis())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn calendar(days: u32, at: u32, now: &str) -> String {
-        let zone = chrono_tz::Europe::Berlin;
-        wait_end(&Wait::Calendar { days, at_minute: at, zone }, Timestamp::parse(now).unwrap()).to_string()
+        let calendar = Calendar { zone: chrono_tz::Europe::Berlin, week_starts: 0 };
+        let wait = Wait::Calendar { days, at_minute: at };
+        wait_end(&wait, Timestamp::parse(now).unwrap(), calendar).to_string()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::journey::graph::{EmailStep, WebhookStep};
 use crate::lang::eval::View;
+use crate::lang::rules::ComputeIndex;
 use crate::model::value::ValueMap;
 use crate::model::{ConsentKey, EffectId, Span, Value};
 
@@ -76,8 +77,9 @@ impl Turn<'_> {
     /// What templates may name: traits, computes, `user_id`, `entry` (the entry event) and `journey`.
     fn variables(&self, run: &Run) -> ValueMap {
         let mut variables = self.profile.traits.clone();
-        for compute in &self.program.rules.computes {
-            if let Some(value) = value_of(self.profile, compute, self.now) {
+        for (index, compute) in self.program.rules.computes.iter().enumerate() {
+            let index = ComputeIndex(index as u32);
+            if let Some(value) = value_of(self.profile, self.program, index, self.now) {
                 variables.insert(compute.name.clone(), value);
             }
         }

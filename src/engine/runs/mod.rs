@@ -20,23 +20,21 @@ use super::view::ProfileView;
 impl Turn<'_> {
     /// Whether a condition of a journey holds for this run, now.
     fn run_holds(&self, condition: &Condition, run: &Run, properties: Option<&ValueMap>) -> bool {
-        let view =
-            ProfileView { profile: self.profile, program: self.program, now: self.now, properties, run: Some(run) };
-        holds(condition, &view)
+        holds(condition, &ProfileView { properties, run: Some(run), ..self.view() })
     }
 
     /// Whether an event's properties pass a filter.
     fn passes(&self, filter: Option<&Condition>, properties: &ValueMap) -> bool {
-        filter.is_none_or(|filter| {
-            let view = ProfileView {
-                profile: self.profile,
-                program: self.program,
-                now: self.now,
-                properties: Some(properties),
-                run: None,
-            };
-            holds(filter, &view)
-        })
+        filter.is_none_or(|filter| holds(filter, &ProfileView { properties: Some(properties), ..self.view() }))
+    }
+
+    /// A run of this journey began or ended: `in journey` may have changed.
+    fn dirty_readers_of_journey(&mut self, journey: &str) {
+        let program = self.program;
+        for segment in program.rules.readers.segments_of_journey.get(journey).into_iter().flatten() {
+            self.dirty(*segment);
+            self.has_written = true;
+        }
     }
 
     fn step_fact(&mut self, run: &Run, step: &str, outcome: StepOutcome) {
@@ -51,6 +49,7 @@ impl Turn<'_> {
 
     /// The run is over; it is not among the profile's runs any more.
     fn end(&mut self, run: Run, reason: &str) {
+        self.dirty_readers_of_journey(&run.journey);
         self.out.facts.push(Fact::RunEnded {
             run: run.id,
             journey: run.journey.clone(),

@@ -133,6 +133,7 @@ impl Turn<'_> {
                 until: goal.within.map(|within| run.entered.at + within),
             });
         }
+        self.dirty_readers_of_journey(&journey.name);
         self.happen_here(JOURNEY_STARTED, &[("journey", &run.journey), ("run_id", &run.id.to_string())]);
         self.advance(run, journey, journey.first);
     }

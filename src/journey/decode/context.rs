@@ -66,7 +66,8 @@ impl Context<'_, '_> {
     pub fn filter(&mut self, node: &Node, event: Option<&str>) -> Option<Condition> {
         let scalar = reader::text(node, "`where`", self.findings)?;
         let places = ScalarPlaces::new(self.text, scalar);
-        let read = self.compiler.event_filter(&scalar.text, &places, event?);
+        let entry_event = self.entry_event.clone();
+        let read = self.compiler.event_filter(&scalar.text, &places, event?, entry_event.as_deref());
         self.read(scalar, read)
     }
 

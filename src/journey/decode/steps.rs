@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use chrono_tz::Tz;
-
 use crate::finding::{Code, Finding, Place, did_you_mean};
 use crate::journey::graph::{EmailStep, Wait, WebhookStep};
 use crate::journey::reader::{self, Fields, wrong_shape};
@@ -131,8 +129,7 @@ fn wait(node: &Node, context: &mut Context<'_, '_>) -> Option<Wait> {
         None => 0,
     };
     let at_minute = time_of_day(at?, context)?;
-    let zone: Tz = context.known.zone;
-    Some(Wait::Calendar { days, at_minute, zone })
+    Some(Wait::Calendar { days, at_minute })
 }
 
 /// `"10:00"`, as minutes since midnight.

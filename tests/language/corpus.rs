@@ -1,0 +1,54 @@
+//! Whole programs that are right: no finding but notes, one layout, and the meaning that the layout leaves alone.
+
+use tidewater::finding::Severity;
+use tidewater::lang::format;
+use tidewater::workspace::Loaded;
+use tidewater::workspace::load::compile;
+
+const DESIGN: &str = include_str!("corpus/valid/design.tide");
+
+fn workspace(rules: &str) -> Loaded {
+    let files = [
+        ("rules/r.tide", rules),
+        ("lists/webinar-may.csv", "email,name\nAda@example.com ,Ada\n\"bo@example.com\",Bo\n"),
+        ("journeys/welcome.yaml", "journey: welcome\nenter: { event: Signed Up }\nsteps: [ wait: 1 day ]\n"),
+        ("templates/reminder.html", "<title>Still there?</title>"),
+        (
+            "tidewater.yaml",
+            "time_zone: Europe/Berlin\nweek_starts: monday\ndefault_country: US\nsources: { s: key }\n\
+             rates: { EUR: 1, USD: 0.86 }\nchannels: { meta: { kind: audience, url: \"https://ads.example/a\" } }\n",
+        ),
+    ];
+    compile(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(), &|_| None)
+}
+
+#[test]
+fn every_construct_of_the_language_is_read_and_checked() {
+    let loaded = workspace(DESIGN);
+    let told: Vec<String> = loaded
+        .findings
+        .iter()
+        .filter(|finding| finding.severity != Severity::Note)
+        .map(|finding| format!("{}: {finding:?}", loaded.locate(finding.place).1.line))
+        .collect();
+    assert_eq!(told, Vec::<String>::new());
+    let program = loaded.program.expect("a program");
+    assert_eq!(program.rules.lists[0].members.len(), 2);
+    assert!(program.rules.segments.len() > 30);
+    let again = tidewater::workspace::recompile(&program.sources).expect("the same program");
+    assert_eq!(again.version, program.version, "lists are part of a program's sources");
+    assert_eq!(again.rules.lists[0].members, program.rules.lists[0].members);
+}
+
+#[test]
+fn the_layout_of_a_program_keeps_its_meaning() {
+    let laid_out = format(DESIGN);
+    assert_eq!(format(&laid_out), laid_out);
+    let meaning = |text: &str| {
+        let program = workspace(text).program.expect("a program");
+        let conditions: Vec<_> = program.rules.segments.iter().map(|segment| segment.condition.clone()).collect();
+        let formulas: Vec<_> = program.rules.computes.iter().map(|compute| compute.formula.clone()).collect();
+        (conditions, formulas)
+    };
+    assert_eq!(meaning(&laid_out), meaning(DESIGN));
+}
