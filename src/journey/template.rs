@@ -22,6 +22,15 @@ pub fn known_variables(rules: &Rules) -> BTreeSet<String> {
     traits.chain(computes).chain(VARIABLES.map(str::to_owned)).collect()
 }
 
+/// The variables that a template is filled with, as far as they reach into objects (`address.city`). None where it cannot
+/// be read.
+#[must_use]
+pub fn variables(text: &str) -> BTreeSet<String> {
+    let environment = Environment::new();
+    let template = environment.template_from_str(text);
+    template.map(|template| template.undeclared_variables(true).into_iter().collect()).unwrap_or_default()
+}
+
 /// Reads a template and reports what cannot be read (`TW402`) or would be empty for everyone (`TW403`).
 pub fn check(text: &str, locate: &dyn Locate, known: &BTreeSet<String>, findings: &mut Vec<Finding>) {
     let environment = Environment::new();
@@ -33,6 +42,7 @@ pub fn check(text: &str, locate: &dyn Locate, known: &BTreeSet<String>, findings
         }
     };
     unknown_filters(&template, text, locate, findings);
+    other_files(text, locate, findings);
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
     for name in used {
         if known.contains(&name) || BUILT_IN.contains(&name.as_str()) {
@@ -75,6 +85,20 @@ fn unknown_filters(
         if outcome.is_err_and(|error| error.kind() == minijinja::ErrorKind::UnknownFilter) {
             let message = format!("templates have no filter `{name}`");
             findings.push(Finding::new(Code::TemplateSyntax, locate.place(span), message));
+        }
+    }
+}
+
+/// A template is one file: what asks for another would fail whenever a message is filled.
+fn other_files(text: &str, locate: &dyn Locate, findings: &mut Vec<Finding>) {
+    for (at, _) in text.match_indices("{%") {
+        let inner = text[at + 2..].trim_start_matches(['-', '+']).trim_start();
+        let word = &inner[..inner.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(inner.len())];
+        if ["include", "extends", "import", "from"].contains(&word) && !in_statement(&text[..at]) {
+            let start = text.len() - inner.len();
+            let place = locate.place(Span::new(start, start + word.len()));
+            let message = format!("a template cannot take in another, as `{word}` asks");
+            findings.push(Finding::new(Code::TemplateSyntax, place, message).help("copy what it holds into this file"));
         }
     }
 }

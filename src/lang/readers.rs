@@ -41,6 +41,8 @@ pub struct Readers {
     pub windows_of_trail: Vec<Vec<(u32, Window)>>,
     pub windows_of_recall: Vec<Vec<Window>>,
     pub windows_of_hold: Vec<Vec<Window>>,
+    /// What each compute is worked out from, through other computes too.
+    pub reads_of_compute: Vec<Reads>,
 }
 
 /// What is kept of an event.
@@ -149,26 +151,48 @@ fn note_segments(rules: &Rules, order: &[Node], readers: &mut Readers) {
             }
         }
     }
+    readers.reads_of_compute = of_computes;
 }
 
-/// All that a condition depends on.
+/// All that a condition or compute depends on, through computes but not through segments.
 #[derive(Debug, Clone, Default)]
-struct Reads {
-    traits: BTreeSet<TraitIndex>,
-    aggregates: BTreeSet<AggregateIndex>,
-    trails: BTreeSet<TrailIndex>,
-    recalls: BTreeSet<RecallIndex>,
-    segments: BTreeSet<SegmentIndex>,
-    dates: BTreeSet<DateIndex>,
-    holds: BTreeSet<HoldIndex>,
-    ranks: BTreeSet<RankIndex>,
-    journeys: BTreeSet<String>,
-    consent: bool,
-    account: bool,
-    user_id: bool,
+pub struct Reads {
+    pub traits: BTreeSet<TraitIndex>,
+    pub computes: BTreeSet<ComputeIndex>,
+    pub aggregates: BTreeSet<AggregateIndex>,
+    pub trails: BTreeSet<TrailIndex>,
+    pub recalls: BTreeSet<RecallIndex>,
+    pub segments: BTreeSet<SegmentIndex>,
+    pub dates: BTreeSet<DateIndex>,
+    pub holds: BTreeSet<HoldIndex>,
+    pub ranks: BTreeSet<RankIndex>,
+    pub lists: BTreeSet<ListIndex>,
+    pub journeys: BTreeSet<String>,
+    pub topics: BTreeSet<usize>,
+    pub purposes: BTreeSet<usize>,
+    pub account: bool,
+    pub user_id: bool,
+}
+
+impl Rules {
+    /// What a condition of these rules depends on.
+    #[must_use]
+    pub fn reads(&self, condition: &Condition) -> Reads {
+        let mut reads = Reads::default();
+        reads.condition(condition, self, &self.readers.reads_of_compute);
+        reads
+    }
 }
 
 impl Reads {
+    /// The events that any of it is about.
+    pub fn selectors<'r>(&self, rules: &'r Rules) -> impl Iterator<Item = &'r Selector> {
+        let trails = self.trails.iter().map(|index| &rules.trails[index.at()].selector);
+        let recalls = self.recalls.iter().map(|index| &rules.recalls[index.at()].selector);
+        let aggregates = self.aggregates.iter().map(|index| &rules.aggregates[index.at()].selector);
+        trails.chain(recalls).chain(aggregates).collect::<Vec<_>>().into_iter()
+    }
+
     fn condition(&mut self, condition: &Condition, rules: &Rules, of_computes: &[Reads]) {
         condition.walk(&mut |part| {
             for operand in part.operands() {
@@ -202,18 +226,27 @@ impl Reads {
                 Condition::InSegment(index) => {
                     self.segments.insert(*index);
                 }
-                Condition::InList(index) => match rules.lists[index.at()].by {
-                    ListKey::Trait(index) => {
-                        self.traits.insert(index);
+                Condition::InList(index) => {
+                    self.lists.insert(*index);
+                    match rules.lists[index.at()].by {
+                        ListKey::Trait(index) => {
+                            self.traits.insert(index);
+                        }
+                        ListKey::UserId => self.user_id = true,
                     }
-                    ListKey::UserId => self.user_id = true,
-                },
+                }
                 Condition::InJourney(name) => {
                     self.journeys.insert(name.clone());
                 }
-                Condition::Agrees(_) => self.consent = true,
+                Condition::Agrees(Matter::Topic { topic, .. }) => {
+                    self.topics.insert(*topic);
+                }
+                Condition::Agrees(Matter::Purpose(purpose)) => {
+                    self.purposes.insert(*purpose);
+                }
                 Condition::Rank(index) => {
                     self.ranks.insert(*index);
+                    self.operand(&rules.ranks[index.at()].operand, of_computes);
                 }
                 _ => {}
             }
@@ -231,7 +264,12 @@ impl Reads {
             Operand::Trait(index) => {
                 self.traits.insert(*index);
             }
-            Operand::Compute(index) => self.all_of(&of_computes[index.at()]),
+            Operand::Compute(index) => {
+                self.computes.insert(*index);
+                if let Some(reads) = of_computes.get(index.at()) {
+                    self.all_of(reads);
+                }
+            }
             Operand::Account(_) => self.account = true,
             _ => {}
         }
@@ -259,6 +297,7 @@ impl Reads {
 
     fn all_of(&mut self, other: &Reads) {
         self.traits.extend(&other.traits);
+        self.computes.extend(&other.computes);
         self.aggregates.extend(&other.aggregates);
         self.trails.extend(&other.trails);
         self.recalls.extend(&other.recalls);
@@ -266,8 +305,10 @@ impl Reads {
         self.dates.extend(&other.dates);
         self.holds.extend(&other.holds);
         self.ranks.extend(&other.ranks);
+        self.lists.extend(&other.lists);
+        self.topics.extend(&other.topics);
+        self.purposes.extend(&other.purposes);
         self.journeys.extend(other.journeys.iter().cloned());
-        self.consent |= other.consent;
         self.account |= other.account;
         self.user_id |= other.user_id;
     }
@@ -286,7 +327,7 @@ impl Reads {
             readers.segments_of_journey.entry(journey.clone()).or_default().push(reader);
         }
         for (reads, list) in [
-            (self.consent, &mut readers.segments_of_consent),
+            (!self.topics.is_empty() || !self.purposes.is_empty(), &mut readers.segments_of_consent),
             (self.account, &mut readers.segments_of_account),
             (self.user_id, &mut readers.segments_of_user_id),
         ] {

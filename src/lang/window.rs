@@ -63,6 +63,29 @@ impl Window {
         }
     }
 
+    /// About how long it is: months are of 30 days.
+    #[must_use]
+    pub fn about(self) -> Span {
+        match self {
+            Self::Exact(span) => span,
+            Self::Months(months) => Span::DAY.times(30 * i64::from(months)),
+            Self::This(CalendarUnit::Day) => Span::DAY,
+            Self::This(CalendarUnit::Week) => Span::WEEK,
+            Self::This(CalendarUnit::Month) => Span::DAY.times(30),
+            Self::This(CalendarUnit::Year) => Span::DAY.times(365),
+        }
+    }
+
+    /// Whether all that this window holds lies in the other as well, as far as can be told.
+    #[must_use]
+    pub fn lies_in(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Exact(short), Self::Exact(long)) => short <= long,
+            (Self::Months(short), Self::Months(long)) => short <= long,
+            (one, other) => one == other,
+        }
+    }
+
     /// Whether what happened `at` is in the window now.
     #[must_use]
     pub fn holds(self, at: Timestamp, now: Timestamp, calendar: Calendar) -> bool {

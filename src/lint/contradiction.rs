@@ -1,196 +1,134 @@
-//! TW210: conditions joined by `and` that can never hold together.
+//! TW210: conditions that can never hold together.
 
-use crate::finding::{Code, Finding, Place};
-use crate::lang::Rules;
-use crate::lang::rules::{Condition, Operand, Operator};
-use crate::model::Value;
-use crate::workspace::Program;
+use std::collections::BTreeSet;
 
-use super::parts::{conditions, operand_name, walk};
+use crate::finding::{Code, Finding};
+use crate::journey::graph::Enter;
+use crate::lang::rules::{Condition, SegmentIndex};
 
-pub(super) fn check(program: &Program, findings: &mut Vec<Finding>) {
-    let rules = &program.rules;
-    for segment in &rules.segments {
-        look(&segment.condition, segment.place, rules, findings);
+use super::logic::{Conflict, Subject};
+use super::parts::{Checked, Rule, inside, operand};
+use super::words::{did, times, written};
+
+pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
+    for rule in checked.all_rules().into_iter().chain(checked.filters()) {
+        look(rule.condition, &rule, checked, findings);
     }
-    for trail in &rules.trails {
-        let user = rules.segments.iter().find(|segment| asks(&segment.condition, trail.key, rules));
-        if let (Some(filter), Some(segment)) = (&trail.filter, user) {
-            look(filter, segment.place, rules, findings);
+    nobody_enters(checked, findings);
+}
+
+/// Reports the innermost conditions that never hold. Whether there are any.
+fn look(condition: &Condition, rule: &Rule<'_>, checked: &Checked<'_>, findings: &mut Vec<Finding>) -> bool {
+    let mut is_told = false;
+    for part in inside(condition) {
+        is_told |= look(part, rule, checked, findings);
+    }
+    if is_told || matches!(condition, Condition::Not(_)) {
+        return is_told;
+    }
+    let Some(conflict) = checked.logic.conflict([&checked.logic.form(condition)]) else { return false };
+    let asked = asked(condition, &conflict, checked);
+    let own: Vec<&str> = asked.iter().filter(|asked| asked.by.is_none()).map(|asked| asked.words.as_str()).collect();
+    let place = rule.region.find_all(own).unwrap_or(rule.region.whole());
+    let mut finding = Finding::new(Code::Contradiction, place, message(&conflict, &asked, checked));
+    finding = finding.help("this never holds; did you mean `or`?");
+    for by in asked.iter().filter_map(|asked| asked.by) {
+        let segment = &checked.rules().segments[by];
+        finding = finding.label(segment.place, format!("segment `{}` says so", segment.name));
+    }
+    findings.push(finding);
+    true
+}
+
+/// A segment that a journey enters by, and its `when`, that nobody meets both.
+fn nobody_enters(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
+    for journey in &checked.program.journeys {
+        let (Enter::Segment(index), Some(when)) = (&journey.enter, &journey.when) else { continue };
+        let (inside, when) = (checked.logic.membership(*index), checked.logic.form(when));
+        if checked.logic.conflict([&when]).is_none() && checked.logic.conflict([&inside, &when]).is_some() {
+            let name = &checked.rules().segments[index.at()].name;
+            let message = format!("nobody in segment `{name}` meets `when`, so nobody enters `{}`", journey.name);
+            let place = checked.region(journey.place).find("when:").unwrap_or(journey.place);
+            let finding = Finding::new(Code::Contradiction, place, message).help("change `when`, or the segment");
+            findings.push(finding.label(checked.rules().segments[index.at()].place, "the segment"));
         }
     }
-    for journey in &program.journeys {
-        conditions(journey).into_iter().for_each(|(condition, place)| look(condition, place, rules, findings));
-    }
 }
 
-/// Whether the condition asks the trail of this key.
-fn asks(condition: &Condition, key: u64, rules: &Rules) -> bool {
-    let mut found = false;
-    walk(condition, &mut |part| {
-        found |= matches!(part, Condition::Did { trail, .. } if rules.trails[trail.at()].key == key);
-    });
-    found
+/// A question that has to do with a conflict.
+struct Asked {
+    words: String,
+    negated: bool,
+    /// The segment inside which it is asked.
+    by: Option<usize>,
 }
 
-fn look(condition: &Condition, place: Place, rules: &Rules, findings: &mut Vec<Finding>) {
-    walk(condition, &mut |part| {
-        let Condition::All(parts) = part else { return };
-        let mut demands: Vec<(&Operand, Demand)> = Vec::new();
-        for part in flat(parts) {
-            let Some((operand, asked)) = asked(part) else { continue };
-            let known = demands.iter().position(|(other, _)| *other == operand).unwrap_or_else(|| {
-                demands.push((operand, Demand::default()));
-                demands.len() - 1
-            });
-            demands[known].1.add(asked);
-        }
-        for (operand, demand) in demands.iter().filter(|(_, demand)| demand.is_impossible()) {
-            let message =
-                format!("no value of `{}` meets all of this: {}", operand_name(operand, rules), demand.said());
-            let finding = Finding::new(Code::Contradiction, place, message);
-            findings.push(finding.help("this never holds; did you mean `or`?"));
-        }
-    });
-}
-
-/// The parts of an `and`, with those of an `and` inside it.
-fn flat(parts: &[Condition]) -> Vec<&Condition> {
-    let mut out = Vec::new();
-    for part in parts {
-        match part {
-            Condition::All(inner) => out.extend(flat(inner)),
-            other => out.push(other),
+impl Asked {
+    fn said(&self, checked: &Checked<'_>) -> String {
+        let words = if self.negated { format!("not ({})", self.words) } else { self.words.clone() };
+        match self.by {
+            Some(by) => format!("`{words}` (by segment `{}`)", checked.rules().segments[by].name),
+            None => format!("`{words}`"),
         }
     }
-    out
 }
 
-/// What one comparison asks of its operand.
-#[derive(Clone)]
-enum Asked<'c> {
-    Test(Operator, &'c Value),
-    Among(&'c [Value]),
-    NotAmong(&'c [Value]),
-    Set,
-    Missing,
+/// All questions about what the conflict is about, those of segments as well.
+fn asked(condition: &Condition, conflict: &Conflict, checked: &Checked<'_>) -> Vec<Asked> {
+    let mut gathering = Gathering { conflict, checked, seen: BTreeSet::new(), found: Vec::new() };
+    gathering.gather(condition, false, None);
+    gathering.found
 }
 
-fn asked(condition: &Condition) -> Option<(&Operand, Asked<'_>)> {
-    match condition {
-        Condition::Compare { operand, operator, value } => Some((operand, Asked::Test(*operator, value))),
-        Condition::OneOf { operand, values, negated: false } => Some((operand, Asked::Among(values))),
-        Condition::OneOf { operand, values, negated: true } => Some((operand, Asked::NotAmong(values))),
-        Condition::IsSet(operand) => Some((operand, Asked::Set)),
-        Condition::IsMissing(operand) => Some((operand, Asked::Missing)),
-        _ => None,
-    }
+struct Gathering<'g, 'w> {
+    conflict: &'g Conflict,
+    checked: &'g Checked<'w>,
+    seen: BTreeSet<SegmentIndex>,
+    found: Vec<Asked>,
 }
 
-/// All that one `and` asks of one operand.
-#[derive(Default)]
-struct Demand<'c> {
-    asked: Vec<Asked<'c>>,
-}
-
-impl<'c> Demand<'c> {
-    fn add(&mut self, asked: Asked<'c>) {
-        self.asked.push(asked);
-    }
-
-    fn is_impossible(&self) -> bool {
-        let missing = self.asked.iter().any(|asked| matches!(asked, Asked::Missing));
-        if missing {
-            // Every other question is false where the value is missing.
-            return self.asked.iter().any(|asked| !matches!(asked, Asked::Missing));
+impl Gathering<'_, '_> {
+    fn gather(&mut self, condition: &Condition, negated: bool, by: Option<usize>) {
+        if self.is_about(condition)
+            && let Some(words) = written(condition, self.checked.rules())
+        {
+            self.found.push(Asked { words, negated, by });
+            return;
         }
-        match self.candidates() {
-            Some(candidates) => !candidates.iter().any(|value| self.asked.iter().all(|asked| fits(asked, value))),
-            None => self.interval_is_empty(),
+        if let Condition::InSegment(index) = condition
+            && self.checked.logic.is_looked_into(*index)
+            && self.seen.insert(*index)
+        {
+            let inner = &self.checked.rules().segments[index.at()].condition;
+            self.gather(inner, negated, by.or(Some(index.at())));
         }
+        let negated = negated != matches!(condition, Condition::Not(_));
+        inside(condition).iter().for_each(|part| self.gather(part, negated, by));
     }
 
-    /// The only values that can do, where the demand names them.
-    fn candidates(&self) -> Option<Vec<&'c Value>> {
-        self.asked.iter().find_map(|asked| match asked {
-            Asked::Test(Operator::Is, value) => Some(vec![*value]),
-            Asked::Among(values) => Some(values.iter().collect()),
-            _ => None,
-        })
-    }
-
-    fn interval_is_empty(&self) -> bool {
-        let (mut low, mut high) = ((f64::NEG_INFINITY, false), (f64::INFINITY, false));
-        for asked in &self.asked {
-            let Asked::Test(operator, Value::Number(number)) = asked else { continue };
-            match operator {
-                Operator::Greater if *number >= low.0 => low = (*number, true),
-                Operator::GreaterOrEqual if *number > low.0 => low = (*number, false),
-                Operator::Less if *number <= high.0 => high = (*number, true),
-                Operator::LessOrEqual if *number < high.0 => high = (*number, false),
-                _ => {}
+    fn is_about(&self, condition: &Condition) -> bool {
+        match (self.conflict, condition) {
+            (Conflict::Values(subject), part) => operand(part).is_some_and(|operand| Subject::of(operand) == *subject),
+            (Conflict::Did { done, ruled_out }, part) => {
+                let part = if let Condition::Not(inner) = part { inner } else { part };
+                times(part).is_some_and(|asked| asked.trail == done.trail || asked.trail == ruled_out.trail)
             }
+            (Conflict::Claim, Condition::InSegment(_)) => true,
+            _ => false,
         }
-        low.0 > high.0 || (low.0 == high.0 && (low.1 || high.1))
-    }
-
-    /// The questions as an author would write them.
-    fn said(&self) -> String {
-        let said: Vec<String> = self.asked.iter().map(say).collect();
-        said.join(", ")
     }
 }
 
-/// Whether a value meets one question. What cannot be told here is taken as met.
-fn fits(asked: &Asked<'_>, value: &Value) -> bool {
-    match asked {
-        Asked::Test(operator, other) => match (operator, value, other) {
-            (Operator::Is, _, _) => value == *other,
-            (Operator::IsNot, _, _) => value != *other,
-            (Operator::Less, Value::Number(a), Value::Number(b)) => a < b,
-            (Operator::LessOrEqual, Value::Number(a), Value::Number(b)) => a <= b,
-            (Operator::Greater, Value::Number(a), Value::Number(b)) => a > b,
-            (Operator::GreaterOrEqual, Value::Number(a), Value::Number(b)) => a >= b,
-            (Operator::Contains, Value::Text(a), Value::Text(b)) => a.contains(b.as_str()),
-            (Operator::StartsWith, Value::Text(a), Value::Text(b)) => a.starts_with(b.as_str()),
-            (Operator::EndsWith, Value::Text(a), Value::Text(b)) => a.ends_with(b.as_str()),
-            _ => true,
-        },
-        Asked::Among(values) => values.contains(value),
-        Asked::NotAmong(values) => !values.contains(value),
-        Asked::Set => true,
-        Asked::Missing => false,
-    }
-}
-
-fn say(asked: &Asked<'_>) -> String {
-    let list = |values: &[Value]| values.iter().map(literal).collect::<Vec<_>>().join(", ");
-    match asked {
-        Asked::Test(operator, value) => {
-            let word = match operator {
-                Operator::Is => "is",
-                Operator::IsNot => "is not",
-                Operator::IsAnyCase => "is any case",
-                Operator::Less => "<",
-                Operator::LessOrEqual => "<=",
-                Operator::Greater => ">",
-                Operator::GreaterOrEqual => ">=",
-                Operator::Contains => "contains",
-                Operator::StartsWith => "starts with",
-                Operator::EndsWith => "ends with",
-            };
-            format!("`{word} {}`", literal(value))
+fn message(conflict: &Conflict, asked: &[Asked], checked: &Checked<'_>) -> String {
+    let rules = checked.rules();
+    let said: Vec<String> = asked.iter().map(|asked| asked.said(checked)).collect();
+    match conflict {
+        Conflict::Values(subject) => {
+            format!("no value of `{}` meets all of this: {}", subject.name(rules), said.join(", "))
         }
-        Asked::Among(values) => format!("`in ({})`", list(values)),
-        Asked::NotAmong(values) => format!("`not in ({})`", list(values)),
-        Asked::Set => "`is set`".to_owned(),
-        Asked::Missing => "`is missing`".to_owned(),
-    }
-}
-
-fn literal(value: &Value) -> String {
-    match value {
-        Value::Text(text) => format!("\"{text}\""),
-        other => other.to_string(),
+        Conflict::Did { done, ruled_out } => {
+            format!("nobody meets both `{}` and `{}`", did(done, true, rules), did(ruled_out, false, rules))
+        }
+        Conflict::Claim | Conflict::NoPart => "this asks for something and rules it out".to_owned(),
     }
 }

@@ -3,16 +3,18 @@
 use crate::finding::{Code, Finding};
 use crate::lang::Rules;
 use crate::lang::rules::{Condition, Matter};
-use crate::workspace::Program;
 
-use super::parts::walk;
+use super::parts::{Checked, walk};
 
-pub(super) fn check(program: &Program, findings: &mut Vec<Finding>) {
-    let rules = &program.rules;
-    for segment in &rules.segments {
+pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
+    let rules = checked.rules();
+    let mut holds = vec![false; rules.segments.len()];
+    for index in checked.logic.order() {
+        let segment = &rules.segments[index];
+        holds[index] = holds_of_a_stranger(&segment.condition, rules, &holds);
         let mut asks_for_missing = false;
         walk(&segment.condition, &mut |part| asks_for_missing |= matches!(part, Condition::IsMissing(_)));
-        if !asks_for_missing && holds_of_a_stranger(&segment.condition, rules, rules.segments.len()) {
+        if holds[index] && !asks_for_missing {
             let message = format!("segment `{}` also holds people of whom nothing is known", segment.name);
             let finding = Finding::new(Code::OnlyNegatives, segment.place, message);
             findings.push(finding.help("add what they did do, such as `did any activity in last 90 days`"));
@@ -20,15 +22,13 @@ pub(super) fn check(program: &Program, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The answer for a profile without traits and events. `depth` bounds the way through other segments.
-fn holds_of_a_stranger(condition: &Condition, rules: &Rules, depth: usize) -> bool {
+/// The answer for a profile without traits and events; `segments` are those of the segments that it names.
+fn holds_of_a_stranger(condition: &Condition, rules: &Rules, segments: &[bool]) -> bool {
     match condition {
-        Condition::All(parts) => parts.iter().all(|part| holds_of_a_stranger(part, rules, depth)),
-        Condition::Any(parts) => parts.iter().any(|part| holds_of_a_stranger(part, rules, depth)),
-        Condition::Not(part) => !holds_of_a_stranger(part, rules, depth),
-        Condition::InSegment(index) => {
-            depth > 0 && holds_of_a_stranger(&rules.segments[index.at()].condition, rules, depth - 1)
-        }
+        Condition::All(parts) => parts.iter().all(|part| holds_of_a_stranger(part, rules, segments)),
+        Condition::Any(parts) => parts.iter().any(|part| holds_of_a_stranger(part, rules, segments)),
+        Condition::Not(part) => !holds_of_a_stranger(part, rules, segments),
+        Condition::InSegment(index) => segments[index.at()],
         Condition::IsMissing(_) => true,
         Condition::Agrees(Matter::Topic { topic, .. }) => !rules.topics[*topic].opt_in,
         Condition::Agrees(Matter::Purpose(purpose)) => !rules.purposes[*purpose].opt_in,

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use crate::finding::{Code, Finding};
 use crate::journey::graph::{Enter, StepKind, Until};
 use crate::lang::rules::{Condition, SegmentIndex};
-use crate::workspace::Program;
 
-use super::parts::{conditions, walk};
+use super::parts::{Checked, walk};
 
-pub(super) fn check(program: &Program, findings: &mut Vec<Finding>) {
-    let used = used(program);
-    for (segment, index) in program.rules.segments.iter().zip(0..) {
+pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
+    let used = used(checked);
+    for (segment, index) in checked.rules().segments.iter().zip(0..) {
         if !used.contains(&SegmentIndex(index)) {
             let message = format!("nothing uses segment `{}`", segment.name);
             findings.push(Finding::new(Code::UnusedSegment, segment.place, message));
@@ -19,21 +18,17 @@ pub(super) fn check(program: &Program, findings: &mut Vec<Finding>) {
     }
 }
 
-fn used(program: &Program) -> BTreeSet<SegmentIndex> {
+fn used(checked: &Checked<'_>) -> BTreeSet<SegmentIndex> {
     let mut used: BTreeSet<SegmentIndex> = BTreeSet::new();
-    let mut note = |condition: &Condition| {
-        walk(condition, &mut |part| {
+    for rule in checked.all_rules() {
+        walk(rule.condition, &mut |part| {
             if let Condition::InSegment(index) = part {
                 used.insert(*index);
             }
         });
-    };
-    program.rules.segments.iter().for_each(|segment| note(&segment.condition));
-    for journey in &program.journeys {
-        conditions(journey).into_iter().for_each(|(condition, _)| note(condition));
     }
-    used.extend(program.rules.audience_syncs.iter().filter_map(|sync| sync.segment));
-    for journey in &program.journeys {
+    used.extend(checked.rules().audience_syncs.iter().filter_map(|sync| sync.segment));
+    for journey in &checked.program.journeys {
         if let Enter::Segment(index) = journey.enter {
             used.insert(index);
         }

@@ -17,7 +17,7 @@ use super::folder::{self, Unreadable};
 use super::program::{Program, Template};
 use super::scenario::Scenario;
 use super::scenario_reader;
-use super::settings::{self, Levels, Settings};
+use super::settings::{self, Levels, Retention, Settings};
 use super::variables;
 
 /// The file of settings.
@@ -37,6 +37,8 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// What `lint:` in `tidewater.yaml` says; `lint::check` follows it as well.
     pub levels: Levels,
+    /// How long events are kept: what lint holds windows against.
+    pub retention: Retention,
 }
 
 impl Loaded {
@@ -294,6 +296,7 @@ impl Workspace {
             scenarios,
             findings,
             levels: settings.levels,
+            retention: settings.retention,
         }
     }
 }

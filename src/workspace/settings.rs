@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use crate::finding::{Code, Finding, Severity, did_you_mean};
 use crate::journey::reader::{self, Fields, wrong_shape};
 use crate::journey::yaml::{Node, NodeKind, Scalar};
+use crate::model::Span;
 
 use super::channel_settings;
 use super::config::{Config, Secret, SourceConfig};
@@ -23,6 +24,13 @@ pub struct Settings {
     /// `None` where something is wrong that only running needs.
     pub config: Option<Config>,
     pub levels: Levels,
+    pub retention: Retention,
+}
+
+/// `retention: { events: 400 days }`: how long what was collected is kept. `None`: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    pub events: Option<Span>,
 }
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -53,7 +61,8 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         Some(node) => channel_settings::read(node, &mut shape.channels, findings, running),
         None => BTreeMap::new(),
     };
-    fields.not_yet(&["journal", "retention"], findings);
+    let retention = fields.take("retention").map(|node| retention(node, findings)).unwrap_or_default();
+    fields.not_yet(&["journal"], findings);
     fields.finish(findings);
     let config = Config {
         listen,
@@ -67,7 +76,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         api_key,
     };
     let config = running.iter().all(|finding| !finding.is_error()).then_some(config);
-    Settings { shape, config, levels }
+    Settings { shape, config, levels, retention }
 }
 
 pub(super) fn bad(scalar: &Scalar, message: impl Into<String>) -> Finding {
@@ -142,6 +151,13 @@ fn rates(node: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, f64> {
         }
     }
     rates
+}
+
+fn retention(node: &Node, findings: &mut Vec<Finding>) -> Retention {
+    let Some(mut fields) = Fields::of(node, "`retention`", findings) else { return Retention::default() };
+    let events = fields.take("events").and_then(|node| reader::span(node, "`events`", findings));
+    fields.finish(findings);
+    Retention { events }
 }
 
 /// `lint: { TW209: off }`. What is an error stays one.

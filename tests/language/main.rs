@@ -5,6 +5,7 @@ mod demo_shop;
 mod differential;
 mod findings;
 mod journeys;
+mod lint;
 mod merges;
 mod person;
 mod runs;
