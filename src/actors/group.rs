@@ -24,9 +24,11 @@ pub(super) enum Request {
         outbox: Vec<OutboxUpdate>,
     },
     Relays(Vec<Relay>),
+    /// A schedule of this name came up at `at`; this is what it says to everyone.
     ScheduleFired {
-        journey: String,
+        schedule: String,
         at: Timestamp,
+        body: EntryBody,
     },
     Deploy {
         version: String,
@@ -91,9 +93,9 @@ pub(super) async fn build(
                     maker.append.relayed.push(relay.id);
                 }
             }
-            Request::ScheduleFired { journey, at } => {
-                maker.append.schedules_fired.push((journey.clone(), at));
-                maker.push(Target::Everyone, EntryBody::ScheduleFired { journey, at });
+            Request::ScheduleFired { schedule, at, body } => {
+                maker.append.schedules_fired.push((schedule, at));
+                maker.push(Target::Everyone, body);
             }
             Request::Deploy { version } => maker.push(Target::Everyone, EntryBody::Deploy(Deploy { version })),
         }

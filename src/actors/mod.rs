@@ -17,6 +17,7 @@ mod group;
 mod identity;
 mod outcome;
 pub mod platform;
+mod rank;
 mod recovery;
 mod relay;
 mod schedules;

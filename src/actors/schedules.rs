@@ -1,7 +1,7 @@
-//! Journeys that begin by a schedule: appends an entry each time one comes up.
+//! Journeys that begin by a schedule, and ranks that are refreshed by one: appends an entry each time one comes up.
 //!
 //! What was fired is kept with the journal, in the same transaction. After a downtime the latest missed time is made up
-//! for once; a journey that is seen for the first time starts from now.
+//! for once; a journey that is seen for the first time starts from now, a rank is worked out at once.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,13 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::journey::graph::{Enter, Schedule};
-use crate::model::Timestamp;
+use crate::lang::rules::RankIndex;
+use crate::model::{EntryBody, Timestamp};
 use crate::store::Store;
 use crate::workspace::Program;
 
 use super::board::Board;
+use super::rank;
 use super::group::Request;
 use super::sequencer::{Sequencer, Take};
 
@@ -32,6 +34,14 @@ pub(super) struct Settle;
 struct Plan {
     schedule: Schedule,
     next: Option<Timestamp>,
+    work: Work,
+}
+
+/// What is to be done when a schedule comes up.
+#[derive(Clone)]
+enum Work {
+    Journey(String),
+    Rank(RankIndex),
 }
 
 pub(super) struct SchedulesActor {
@@ -39,7 +49,7 @@ pub(super) struct SchedulesActor {
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
     program: Arc<Program>,
-    /// By journey. Empty until it is known what was fired before.
+    /// By name: a journey's, or `rank` and its key. Empty until it is known what was fired before.
     plans: Option<BTreeMap<String, Plan>>,
     is_busy: bool,
     fired: usize,
@@ -60,12 +70,12 @@ impl SchedulesActor {
             return;
         };
         let now = self.board.now();
-        let due = plans.iter().find_map(|(journey, plan)| {
+        let due = plans.iter().find_map(|(name, plan)| {
             let at = latest_missed(&plan.schedule, plan.next.filter(|next| *next <= now)?, now);
-            Some((journey.clone(), at))
+            Some((name.clone(), plan.work.clone(), at))
         });
         match due {
-            Some((journey, at)) if !self.board.is_stopping() => self.fire(journey, at, ctx),
+            Some((name, work, at)) if !self.board.is_stopping() => self.fire(name, work, at, ctx),
             _ => {
                 let fired = std::mem::take(&mut self.fired);
                 for settler in self.settlers.drain(..) {
@@ -95,15 +105,29 @@ impl SchedulesActor {
         }));
     }
 
-    fn fire(&mut self, journey: String, at: Timestamp, ctx: &mut Context<Self>) {
+    fn fire(&mut self, name: String, work: Work, at: Timestamp, ctx: &mut Context<Self>) {
         self.is_busy = true;
-        tracing::info!(journey, %at, "a schedule comes up");
-        let append = self.sequencer.send(Take(Request::ScheduleFired { journey: journey.clone(), at }));
-        ctx.spawn(append.into_actor(self).map(move |answer, actor, ctx| {
+        tracing::info!(schedule = name, %at, "a schedule comes up");
+        let (store, program, sequencer) = (self.store.clone(), Arc::clone(&self.program), self.sequencer.clone());
+        let (schedule, now) = (name.clone(), self.board.now());
+        let append = async move {
+            let body = match work {
+                Work::Journey(journey) => EntryBody::ScheduleFired { journey, at },
+                Work::Rank(index) => match rank::work_out(&store, &program, index, now).await {
+                    Ok(body) => body,
+                    Err(error) => {
+                        tracing::warn!(%error, "a rank cannot be worked out; trying again");
+                        return false;
+                    }
+                },
+            };
+            matches!(sequencer.send(Take(Request::ScheduleFired { schedule, at, body })).await, Ok(Ok(_)))
+        };
+        ctx.spawn(append.into_actor(self).map(move |is_durable, actor, ctx| {
             actor.is_busy = false;
-            if matches!(answer, Ok(Ok(_))) {
+            if is_durable {
                 actor.fired += 1;
-                if let Some(plan) = actor.plans.as_mut().and_then(|plans| plans.get_mut(&journey)) {
+                if let Some(plan) = actor.plans.as_mut().and_then(|plans| plans.get_mut(&name)) {
                     plan.next = plan.schedule.next_after(at);
                 }
                 actor.look(ctx);
@@ -120,12 +144,18 @@ fn plans(program: &Program, last: &BTreeMap<String, Timestamp>, now: Timestamp) 
         Enter::Schedule { schedule, .. } => Some((journey.name.clone(), schedule.clone())),
         _ => None,
     });
-    scheduled
-        .map(|(journey, schedule)| {
-            let next = schedule.next_after(last.get(&journey).copied().unwrap_or(now));
-            (journey, Plan { schedule, next })
-        })
-        .collect()
+    let journeys = scheduled.map(|(journey, schedule)| {
+        let next = schedule.next_after(last.get(&journey).copied().unwrap_or(now));
+        (journey.clone(), Plan { schedule, next, work: Work::Journey(journey) })
+    });
+    let ranks = program.rules.ranks.iter().enumerate().filter_map(|(index, rank)| {
+        let name = format!("rank {:016x}", rank.key);
+        let schedule = rank::schedule(rank, program)?;
+        // Nobody has a rank before it is worked out: the first time is now.
+        let next = last.get(&name).map_or(Some(now), |last| schedule.next_after(*last));
+        Some((name, Plan { schedule, next, work: Work::Rank(RankIndex(index as u32)) }))
+    });
+    journeys.chain(ranks).collect()
 }
 
 /// Of the times from `next` up to `now`, the last.

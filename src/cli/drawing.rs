@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Level, Patch, Renderer, Snippet};
 use serde_json::{Value as Json, json};
 
 use crate::finding::{Finding, Place, Severity};
+use crate::lint::{Report, Silenced};
 use crate::workspace::load::Loaded;
 
 /// A finding with its source drawn, its help and its fix.
@@ -39,8 +40,14 @@ fn range(place: Place) -> std::ops::Range<usize> {
     place.span.start..place.span.end.max(place.span.start)
 }
 
-/// The finding as data: what editors and scripts need.
-pub(super) fn as_json(finding: &Finding, loaded: &Loaded) -> Json {
+/// All findings as data: what editors and scripts need. Silenced ones come last and say so.
+pub(super) fn as_json(report: &Report, loaded: &Loaded) -> Json {
+    let standing = report.findings.iter().map(|finding| one_as_json(finding, None, loaded));
+    let silenced = report.silenced.iter().map(|one| one_as_json(&one.finding, Some(one), loaded));
+    standing.chain(silenced).collect()
+}
+
+fn one_as_json(finding: &Finding, silenced: Option<&Silenced>, loaded: &Loaded) -> Json {
     let at = |place: Place| {
         let file = loaded.sources.get(place.source);
         let (start, end) = (file.line_column(place.span.start), file.line_column(place.span.end));
@@ -61,6 +68,7 @@ pub(super) fn as_json(finding: &Finding, loaded: &Loaded) -> Json {
         "at": at(finding.place),
         "fix": fix,
         "labels": labels,
+        "suppressed": silenced.map(|one| json!({"reason": one.reason, "at": at(one.comment)})),
     })
 }
 
@@ -79,32 +87,12 @@ pub(super) fn for_github(finding: &Finding, loaded: &Loaded) -> String {
 }
 
 /// SARIF 2.1.0, which code hosts read.
-pub(super) fn as_sarif(findings: &[Finding], loaded: &Loaded) -> Json {
-    let results: Vec<Json> = findings
-        .iter()
-        .map(|finding| {
-            let level = match finding.severity {
-                Severity::Error => "error",
-                Severity::Warning => "warning",
-                Severity::Note => "note",
-            };
-            let file = loaded.sources.get(finding.place.source);
-            let (start, end) = (file.line_column(finding.place.span.start), file.line_column(finding.place.span.end));
-            json!({
-                "ruleId": finding.code,
-                "level": level,
-                "message": {"text": finding.message},
-                "locations": [{"physicalLocation": {
-                    "artifactLocation": {"uri": file.path},
-                    "region": {
-                        "startLine": start.line, "startColumn": start.column,
-                        "endLine": end.line, "endColumn": end.column,
-                    },
-                }}],
-            })
-        })
-        .collect();
-    let mut codes: Vec<_> = findings.iter().map(|finding| finding.code).collect();
+pub(super) fn as_sarif(report: &Report, loaded: &Loaded) -> Json {
+    let standing = report.findings.iter().map(|finding| sarif_result(finding, None, loaded));
+    let silenced = report.silenced.iter().map(|one| sarif_result(&one.finding, Some(one), loaded));
+    let results: Vec<Json> = standing.chain(silenced).collect();
+    let mut codes: Vec<_> = report.findings.iter().map(|finding| finding.code).collect();
+    codes.extend(report.silenced.iter().map(|one| one.finding.code));
     codes.sort();
     codes.dedup();
     let rules: Vec<Json> =
@@ -116,5 +104,39 @@ pub(super) fn as_sarif(findings: &[Finding], loaded: &Loaded) -> Json {
             "tool": {"driver": {"name": "tidewater", "version": env!("CARGO_PKG_VERSION"), "rules": rules}},
             "results": results,
         }],
+    })
+}
+
+fn sarif_result(finding: &Finding, silenced: Option<&Silenced>, loaded: &Loaded) -> Json {
+    let level = match finding.severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    };
+    let location = |place: Place| {
+        let file = loaded.sources.get(place.source);
+        let (start, end) = (file.line_column(place.span.start), file.line_column(place.span.end));
+        json!({"physicalLocation": {
+            "artifactLocation": {"uri": file.path},
+            "region": {
+                "startLine": start.line, "startColumn": start.column,
+                "endLine": end.line, "endColumn": end.column,
+            },
+        }})
+    };
+    // Where one result of a run says whether it is suppressed, all must: an empty list says that it is not.
+    let suppressions: Vec<Json> = silenced
+        .iter()
+        .map(|one| {
+            let (kind, status) = ("inSource", "accepted");
+            json!({"kind": kind, "status": status, "justification": one.reason, "location": location(one.comment)})
+        })
+        .collect();
+    json!({
+        "ruleId": finding.code,
+        "level": level,
+        "message": {"text": finding.message},
+        "locations": [location(finding.place)],
+        "suppressions": suppressions,
     })
 }

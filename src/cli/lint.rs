@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::finding::{Code, Finding, Fix, Severity, SourceId};
-use crate::workspace::load::Loaded;
 
-use super::check::{checked, print_findings, summary};
+use super::check::{self, Checked, print_findings, summary};
 use super::drawing::{as_json, as_sarif, for_github};
 use super::output::{Done, Failure, print_json};
 
@@ -45,33 +44,31 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     if let Some(number) = &arguments.explain {
         return explain(number);
     }
-    let mut loaded = checked(&arguments.path)?;
+    let mut checked = check::checked(&arguments.path)?;
     if arguments.fix {
-        let written = write_fixes(&loaded, &arguments.path)?;
+        let written = write_fixes(&checked, &arguments.path)?;
         if written > 0 {
             anstream::eprintln!("{written} change{} written", if written == 1 { "" } else { "s" });
-            loaded = checked(&arguments.path)?;
+            checked = check::checked(&arguments.path)?;
         }
     }
-    print(&loaded, arguments)?;
-    Ok(if loaded.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    print(&checked, arguments)?;
+    Ok(if checked.report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn print(loaded: &Loaded, arguments: &Arguments) -> Result<(), Failure> {
+fn print(checked: &Checked, arguments: &Arguments) -> Result<(), Failure> {
+    let Checked { loaded, report } = checked;
     match arguments.format {
         LintFormat::Human => {
-            print_findings(loaded, if arguments.notes { Severity::Note } else { Severity::Warning });
-            let has_notes = loaded.findings.iter().any(|finding| finding.severity == Severity::Note);
+            print_findings(checked, if arguments.notes { Severity::Note } else { Severity::Warning });
+            let has_notes = report.findings.iter().any(|finding| finding.severity == Severity::Note);
             let hint = if has_notes && !arguments.notes { " (--notes draws the notes)" } else { "" };
-            anstream::println!("{}{hint}", summary(loaded));
+            anstream::println!("{}{hint}", summary(checked));
         }
-        LintFormat::Json => {
-            let findings: Vec<_> = loaded.findings.iter().map(|finding| as_json(finding, loaded)).collect();
-            print_json(&findings)?;
-        }
-        LintFormat::Sarif => print_json(&as_sarif(&loaded.findings, loaded))?,
+        LintFormat::Json => print_json(&as_json(report, loaded))?,
+        LintFormat::Sarif => print_json(&as_sarif(report, loaded))?,
         LintFormat::Github => {
-            for finding in &loaded.findings {
+            for finding in &report.findings {
                 anstream::println!("{}", for_github(finding, loaded));
             }
         }
@@ -88,16 +85,16 @@ fn explain(number: &str) -> Done {
 }
 
 /// Writes all fixes that do not overlap, each file once, from its end to its beginning.
-fn write_fixes(loaded: &Loaded, folder: &Path) -> Result<usize, Failure> {
+fn write_fixes(checked: &Checked, folder: &Path) -> Result<usize, Failure> {
     let mut by_file: BTreeMap<SourceId, Vec<&Fix>> = BTreeMap::new();
-    for Finding { fix, .. } in &loaded.findings {
+    for Finding { fix, .. } in &checked.report.findings {
         if let Some(fix) = fix {
             by_file.entry(fix.place.source).or_default().push(fix);
         }
     }
     let mut written = 0;
     for (source, mut fixes) in by_file {
-        let file = loaded.sources.get(source);
+        let file = checked.loaded.sources.get(source);
         let mut text = file.text.to_string();
         fixes.sort_by_key(|fix| std::cmp::Reverse(fix.place.span));
         let mut untouched = text.len();

@@ -40,11 +40,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Done {
     start_logging("warn,tidewater=info");
-    let loaded = checked(&arguments.workspace)?;
-    let (Some(program), Some(mut config), false) = (loaded.program.clone(), loaded.config.clone(), loaded.has_errors())
+    let checked = checked(&arguments.workspace)?;
+    let loaded = &checked.loaded;
+    let (Some(program), Some(mut config), false) =
+        (loaded.program.clone(), loaded.config.clone(), checked.report.has_errors())
     else {
-        print_findings(&loaded, Severity::Error);
-        return Err(Failure::new(format!("the server does not start: {}", summary(&loaded))));
+        print_findings(&checked, Severity::Error);
+        return Err(Failure::new(format!("the server does not start: {}", summary(&checked))));
     };
     if let Some(listen) = &arguments.listen {
         // Links in mail lead to where we listen, unless the file says where customers reach us.

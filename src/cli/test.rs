@@ -34,13 +34,14 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Done {
-    let loaded = checked(&arguments.path)?;
+    let checked = checked(&arguments.path)?;
+    let loaded = &checked.loaded;
     let Some(program) = loaded.program.as_deref() else {
-        print_findings(&loaded, Severity::Error);
+        print_findings(&checked, Severity::Error);
         return Err(Failure::new("the workspace has errors, so nothing can be played"));
     };
-    if loaded.has_errors() {
-        print_findings(&loaded, Severity::Error);
+    if checked.report.has_errors() {
+        print_findings(&checked, Severity::Error);
     }
     let wanted = |name: &str| arguments.only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     let reports: Vec<ScenarioReport> = loaded
@@ -51,10 +52,10 @@ pub(super) fn run(arguments: &Arguments) -> Done {
         .collect();
     let failed = reports.iter().filter(|report| !report.passed()).count();
     match arguments.format {
-        Format::Json => print_json(&as_json(&reports, &loaded))?,
-        Format::Human => print(&reports, &loaded, arguments.story),
+        Format::Json => print_json(&as_json(&reports, loaded))?,
+        Format::Human => print(&reports, loaded, arguments.story),
     }
-    let is_well = failed == 0 && !loaded.has_errors();
+    let is_well = failed == 0 && !checked.report.has_errors();
     Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

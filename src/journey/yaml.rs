@@ -144,6 +144,15 @@ pub fn parse(source: SourceId, text: &str, findings: &mut Vec<Finding>) -> Vec<N
     builder.documents
 }
 
+/// The comments of a file, each from its `#` to the end of its line; those before a syntax error, where there is one.
+#[must_use]
+pub fn comments(text: &str) -> Vec<Span> {
+    let events = Parser::new_from_str(text).map_while(Result::ok);
+    let comments = events.filter(|(event, _)| matches!(event, Event::Comment(..)));
+    let at = |marker: &granit_parser::Marker| marker.byte_offset().unwrap_or(0).min(text.len());
+    comments.map(|(_, span)| Span::new(at(&span.start), at(&span.end))).collect()
+}
+
 /// A collection that is being read.
 struct Open {
     start: usize,
@@ -341,6 +350,13 @@ mod tests {
         assert_eq!(findings, []);
         assert_eq!(documents.len(), 2);
         assert_eq!(serde_json::to_string(&documents[1].to_value()).unwrap(), r#"["b",{"c":"d"}]"#);
+    }
+
+    #[test]
+    fn comments_are_told_from_texts_that_look_like_them() {
+        let text = "# one\na: \"# no\" # two\nb: |  # three\n  # no\nc: x#no\n- : # four\n";
+        let found: Vec<&str> = comments(text).iter().map(|span| &text[span.start..span.end]).collect();
+        assert_eq!(found, ["# one", "# two", "# three"], "what stands behind a syntax error is not read");
     }
 
     #[test]

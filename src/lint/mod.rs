@@ -12,6 +12,7 @@ mod only_negatives;
 mod parts;
 mod personal_data;
 mod same_meaning;
+mod silence;
 mod starts;
 mod tautology;
 mod templates;
@@ -25,21 +26,62 @@ mod unused_segment;
 mod whole_segment_enters;
 mod words;
 
-use crate::finding::Finding;
-use crate::workspace::load::{Loaded, apply_levels};
+use crate::finding::{Code, Finding, Place};
+use crate::workspace::load::Loaded;
 
 use logic::Logic;
 use parts::Checked;
+use silence::Silence;
+pub use silence::Silenced;
 
-/// All findings of a workspace: those of reading it, and where it could be read, those of lint. In the order of files
-/// and places, with the severities that the workspace sets.
+/// What is to be said of a workspace: with the severities that it sets, without what it switches off, and with what its
+/// comments silence set apart. In the order of files and places.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    pub silenced: Vec<Silenced>,
+}
+
+impl Report {
+    /// Whether the workspace must not run.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+}
+
+/// All findings of a workspace: those of reading it, and where it could be read, those of lint. The one place in which
+/// severities and silence count.
+#[must_use]
+pub fn report(loaded: &Loaded) -> Report {
+    let mut found = loaded.findings.clone();
+    found.extend(look(loaded));
+    let mut silence = Silence::read(&loaded.sources);
+    let (mut findings, mut silenced) = silence.part(found);
+    // Where the rest of lint could not run, nobody knows what a comment would silence.
+    let all_ran = loaded.program.is_some();
+    findings.extend(silence.left_over(|_| all_ran));
+    findings.append(&mut silence.unclear);
+    let set = |finding: &mut Finding| {
+        let severity = loaded.severities.of(finding.code);
+        finding.severity = severity.unwrap_or(finding.severity);
+        severity.is_some()
+    };
+    findings.retain_mut(set);
+    silenced.retain_mut(|one| set(&mut one.finding));
+    findings.sort_by_key(order);
+    silenced.sort_by_key(|one| order(&one.finding));
+    Report { findings, silenced }
+}
+
+fn order(finding: &Finding) -> (Place, Code) {
+    (finding.place, finding.code)
+}
+
+/// The findings that stand.
 #[must_use]
 pub fn check(loaded: &Loaded) -> Vec<Finding> {
-    let mut findings = look(loaded);
-    apply_levels(&mut findings, &loaded.levels);
-    findings.extend(loaded.findings.iter().cloned());
-    findings.sort_by_key(|finding| (finding.place, finding.code));
-    findings
+    report(loaded).findings
 }
 
 /// One finding a file.

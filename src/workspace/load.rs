@@ -17,7 +17,8 @@ use super::folder::{self, Unreadable};
 use super::program::{Program, Template};
 use super::scenario::Scenario;
 use super::scenario_reader;
-use super::settings::{self, Levels, Retention, Settings};
+use super::settings::{self, Retention, Settings};
+use super::severities::Severities;
 use super::variables;
 
 /// The file of settings.
@@ -33,16 +34,17 @@ pub struct Loaded {
     /// variable that is not set, leaves it: scenarios can be played without secrets.
     pub program: Option<Arc<Program>>,
     pub scenarios: Vec<Scenario>,
-    /// In the order of files and places; severities are as the workspace sets them.
+    /// What reading found, in the order of files and places. `lint::report` adds what lint finds, and gives each the
+    /// severity that the workspace sets.
     pub findings: Vec<Finding>,
-    /// What `lint:` in `tidewater.yaml` says; `lint::check` follows it as well.
-    pub levels: Levels,
     /// How long events are kept: what lint holds windows against.
     pub retention: Retention,
+    /// What `lint:` in `tidewater.yaml` says.
+    pub severities: Severities,
 }
 
 impl Loaded {
-    /// Whether the workspace must not run.
+    /// Whether something stands in the way of running the workspace, whatever it says of severities.
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(Finding::is_error)
@@ -283,7 +285,6 @@ impl Workspace {
     fn finish(self, settings: Settings, program: Option<Arc<Program>>, scenarios: Vec<Scenario>) -> Loaded {
         let mut findings = self.findings;
         findings.extend(self.aside);
-        apply_levels(&mut findings, &settings.levels);
         findings.sort_by_key(|finding| (finding.place, finding.code));
         findings.dedup();
         let config_stands = !findings
@@ -295,22 +296,10 @@ impl Workspace {
             program,
             scenarios,
             findings,
-            levels: settings.levels,
             retention: settings.retention,
+            severities: settings.severities,
         }
     }
-}
-
-/// Sets severities as the workspace says, and drops what it switched off.
-pub fn apply_levels(findings: &mut Vec<Finding>, levels: &Levels) {
-    findings.retain_mut(|finding| match levels.get(&finding.code) {
-        None => true,
-        Some(None) => false,
-        Some(Some(severity)) => {
-            finding.severity = *severity;
-            true
-        }
-    });
 }
 
 /// A hash over paths and texts, 32 hexadecimal digits.

@@ -9,6 +9,7 @@ pub mod program;
 pub mod scenario;
 mod scenario_reader;
 pub mod settings;
+pub mod severities;
 pub mod shape;
 mod variables;
 

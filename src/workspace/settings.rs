@@ -5,17 +5,15 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use crate::finding::{Code, Finding, Severity, did_you_mean};
+use crate::finding::{Code, Finding, did_you_mean};
 use crate::journey::reader::{self, Fields, wrong_shape};
 use crate::journey::yaml::{Node, NodeKind, Scalar};
 use crate::model::Span;
 
 use super::channel_settings;
 use super::config::{Config, Secret, SourceConfig};
+use super::severities::{self, Severities};
 use super::shape::{Shape, WEEKDAYS};
-
-/// The severity of each code that the workspace changed; `None` switches it off.
-pub type Levels = BTreeMap<Code, Option<Severity>>;
 
 /// What `tidewater.yaml` says.
 #[derive(Debug, Clone, Default)]
@@ -23,7 +21,7 @@ pub struct Settings {
     pub shape: Shape,
     /// `None` where something is wrong that only running needs.
     pub config: Option<Config>,
-    pub levels: Levels,
+    pub severities: Severities,
     pub retention: Retention,
 }
 
@@ -48,7 +46,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         rates: fields.take("rates").map(|node| rates(node, findings)).unwrap_or_default(),
         channels: BTreeMap::new(),
     };
-    let levels = fields.take("lint").map(|node| levels(node, findings)).unwrap_or_default();
+    let severities = fields.take("lint").map(|node| severities::read(node, running)).unwrap_or_default();
     let listen = fields.take("listen").and_then(|node| listen(node, running)).unwrap_or_else(|| LISTEN.to_owned());
     let public_url = match fields.take("public_url") {
         Some(node) => url(node, "`public_url`", running).unwrap_or_default(),
@@ -76,7 +74,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         api_key,
     };
     let config = running.iter().all(|finding| !finding.is_error()).then_some(config);
-    Settings { shape, config, levels, retention }
+    Settings { shape, config, severities, retention }
 }
 
 pub(super) fn bad(scalar: &Scalar, message: impl Into<String>) -> Finding {
@@ -158,37 +156,6 @@ fn retention(node: &Node, findings: &mut Vec<Finding>) -> Retention {
     let events = fields.take("events").and_then(|node| reader::span(node, "`events`", findings));
     fields.finish(findings);
     Retention { events }
-}
-
-/// `lint: { TW209: off }`. What is an error stays one.
-fn levels(node: &Node, findings: &mut Vec<Finding>) -> Levels {
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`lint` is a map of codes and severities"));
-        return Levels::new();
-    };
-    let mut levels = Levels::new();
-    for (number, node) in entries {
-        let Some(code) = Code::find(&number.text) else {
-            let known = Code::ALL.iter().map(|code| code.number());
-            let message = format!("no finding has the code `{}`", number.text);
-            findings.push(reader::unknown(Code::UnknownKey, number.place, message, &number.text, known));
-            continue;
-        };
-        if code.severity() == Severity::Error {
-            let message = format!("{code} is an error and stays one: {}", code.summary());
-            findings.push(bad(number, message));
-            continue;
-        }
-        match reader::text(node, "a severity", findings).map(|scalar| scalar.text.as_str()) {
-            Some("off") => drop(levels.insert(code, None)),
-            Some("note") => drop(levels.insert(code, Some(Severity::Note))),
-            Some("warning") => drop(levels.insert(code, Some(Severity::Warning))),
-            Some("error") => drop(levels.insert(code, Some(Severity::Error))),
-            Some(_) => findings.push(wrong_shape(node, "a severity is `off`, `note`, `warning` or `error`")),
-            None => {}
-        }
-    }
-    levels
 }
 
 fn listen(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {

@@ -9,4 +9,5 @@ mod lint;
 mod merges;
 mod person;
 mod runs;
+mod silence;
 mod snapshots;

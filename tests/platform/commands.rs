@@ -67,6 +67,41 @@ fn a_mistake_is_drawn_with_its_place_and_told_to_programs() {
 }
 
 #[test]
+fn what_is_silenced_is_counted_and_told_to_programs() {
+    let (_folder, path) = new_workspace();
+    let strangers = "# tidewater: allow TW208 because the ads team wants strangers too\n\
+                     segment strangers = did not \"Article Read\"\n";
+    append(&path, "rules/segments.tide", strangers);
+    append(&path, "tidewater.yaml", "\nlint:\n  severities:\n    TW208: error\n    TW209: off\n");
+    let told = tidewater(&["lint", &path]);
+    assert_eq!((told.status.code(), text(&told.stderr)), (Some(0), String::new()));
+    assert!(text(&told.stdout).starts_with("no findings, 1 silenced in "), "{}", text(&told.stdout));
+    let json: Json = serde_json::from_slice(&tidewater(&["lint", &path, "--format", "json"]).stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 1, "{json}");
+    assert_eq!((&json[0]["code"], &json[0]["severity"]), (&Json::from("TW208"), &Json::from("error")));
+    assert_eq!(json[0]["suppressed"]["reason"], "the ads team wants strangers too");
+    assert_eq!((&json[0]["suppressed"]["at"]["line"], &json[0]["at"]["line"]), (&Json::from(7), &Json::from(8)));
+    assert_eq!(text(&tidewater(&["lint", &path, "--format", "github"]).stdout), "");
+    append(&path, "rules/segments.tide", "segment others = did not \"Article Read\"\n");
+    let sarif: Json = serde_json::from_slice(&tidewater(&["lint", &path, "--format", "sarif"]).stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!((results.len(), &results[0]["suppressions"]), (2, &Json::Array(Vec::new())));
+    let suppression = &results[1]["suppressions"][0];
+    assert_eq!((&suppression["kind"], &suppression["status"]), (&Json::from("inSource"), &Json::from("accepted")));
+    assert_eq!(suppression["justification"], "the ads team wants strangers too");
+    assert_eq!(suppression["location"]["physicalLocation"]["region"]["startLine"], 7);
+    // The other is an error here: for every command.
+    for command in [&["lint"][..], &["test"]] {
+        let done = tidewater(&[command, &[&path]].concat());
+        assert_eq!(done.status.code(), Some(1), "{command:?}");
+        assert!(text(&done.stderr).contains("error[TW208]"), "{command:?}: {}", text(&done.stderr));
+    }
+    let refused = tidewater(&["serve", "--workspace", &path, "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(text(&refused.stderr).contains("the server does not start: 1 error"), "{}", text(&refused.stderr));
+}
+
+#[test]
 fn a_broken_workspace_does_not_start() {
     let (_folder, path) = new_workspace();
     append(&path, "journeys/welcome.yaml", "  - wiat: 1 day\n");

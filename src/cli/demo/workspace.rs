@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::workspace::load::compile;
 use crate::workspace::{Config, Program};
 
-use super::super::check::{print_findings, summary};
+use super::super::check::{Checked, print_findings, summary};
 use super::sample::Sample;
 use super::{Failure, cdnow, clickstream, shop};
 use crate::finding::Severity;
@@ -101,12 +101,13 @@ impl Folder {
     ) -> Result<(Arc<Program>, Config), Failure> {
         write_files(&self.path, data.files())?;
         let files = data.files().iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect();
-        let loaded = compile(files, settings);
-        match (loaded.program.clone(), loaded.config.clone(), loaded.has_errors()) {
+        let checked = Checked::from(compile(files, settings));
+        let loaded = &checked.loaded;
+        match (loaded.program.clone(), loaded.config.clone(), checked.report.has_errors()) {
             (Some(program), Some(config), false) => Ok((program, config)),
             _ => {
-                print_findings(&loaded, Severity::Error);
-                Err(Failure::new(format!("the demo's workspace does not compile: {}", summary(&loaded))))
+                print_findings(&checked, Severity::Error);
+                Err(Failure::new(format!("the demo's workspace does not compile: {}", summary(&checked))))
             }
         }
     }
