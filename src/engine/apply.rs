@@ -99,6 +99,7 @@ impl Turn<'_> {
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => {
+                self.profile.slots.0 = None;
                 self.leave_removed_segments();
                 self.settle_holds();
                 self.dirty_all();

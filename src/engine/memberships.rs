@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::lang::eval::holds;
+use crate::lang::decide::Slots;
 use crate::lang::rules::SegmentIndex;
 use crate::model::Moment;
 use crate::model::platform_event::{SEGMENT_ENTERED, SEGMENT_EXITED};
@@ -14,8 +14,11 @@ impl Turn<'_> {
     /// Looks at all marked segments again, and at those that name one that changed, in order; then audiences are told.
     pub(super) fn settle_segments(&mut self) {
         while let Some(segment) = self.next_dirty() {
-            let declared = &self.program.rules.segments[segment.at()];
-            let is_in = holds(&declared.condition, &self.view());
+            let program = self.program;
+            let declared = &program.rules.segments[segment.at()];
+            let slots = self.profile.slots.0.take().unwrap_or_else(|| Slots::of(&self.profile.traits, &program.rules));
+            let is_in = declared.decider.holds(&slots, &self.view());
+            self.profile.slots.0 = Some(slots);
             if is_in != self.profile.memberships.contains_key(&declared.name) {
                 self.change_membership(segment, is_in);
             }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::lang::decide::Slots;
 use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
 use crate::model::{ConsentKey, ConsentState, Moment, Offset, ProfileId, RunId, Timestamp};
@@ -67,6 +68,20 @@ pub struct Profile {
     pub(crate) starts: BTreeMap<String, BTreeMap<String, Started>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) goals: Vec<GoalWatch>,
+    /// The declared traits as segments look at them.
+    #[serde(skip)]
+    pub(crate) slots: KnownSlots,
+}
+
+/// Traits in slots, once they were asked for; forgotten whenever traits or the program change. It says nothing that the
+/// traits do not say, so profiles that differ in it alone are equal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownSlots(pub(crate) Option<Slots>);
+
+impl PartialEq for KnownSlots {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 /// A profile's place in an audience that is mirrored elsewhere.
@@ -153,6 +168,7 @@ impl Profile {
             runs: Vec::new(),
             starts: BTreeMap::new(),
             goals: Vec::new(),
+            slots: KnownSlots::default(),
         }
     }
 

@@ -39,6 +39,7 @@ impl Turn<'_> {
 
     /// Marks the segments that read a trait whose value is another than before. False where there is none.
     pub(super) fn mark_changed(&mut self, before: &[Option<Value>]) -> bool {
+        self.profile.slots.0 = None;
         let after = self.declared_values();
         let mut changed = false;
         for (index, (old, new)) in before.iter().zip(&after).enumerate() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::finding::{Finding, Locate, Place, SourceId, Span};
 
 use super::check::{Around, Checker, EventScope, Scope};
+use super::decide::Decider;
 use super::declare::Declared;
 use super::names::Names;
 use super::order::Node;
@@ -174,6 +175,9 @@ impl Compiler {
     /// The finished tables.
     #[must_use]
     pub fn finish(mut self) -> Rules {
+        for segment in &mut self.rules.segments {
+            segment.decider = Decider::compile(&segment.condition, &mut self.rules.texts);
+        }
         self.rules.readers = readers::index(&self.rules, &self.shared, &self.order);
         self.rules
     }

@@ -5,8 +5,10 @@
 //! conditions, and `naive` answers them slowly, for tests.
 
 mod check;
+
 pub mod compile;
 pub mod condition;
+pub mod decide;
 mod declare;
 pub mod duration;
 pub mod eval;

@@ -6,6 +6,7 @@ use crate::finding::Place;
 use crate::model::Value;
 
 pub use super::condition::{Condition, Matter, Operand, Operator, Pattern, Period, Quantifier, Sequence, SequenceStep};
+use super::decide::{Decider, Texts};
 pub use super::memory::{
     Aggregate, AmountKind, Arithmetic, Compute, Conversion, DateQuestion, Formula, Hold, Measure, Rank, Recall,
     RecallKeep, Refreshed, Standing, Term, Trail, TrailKind, ValueKind,
@@ -95,6 +96,8 @@ pub struct Rules {
     pub holds: Vec<Hold>,
     pub dates: Vec<DateQuestion>,
     pub ranks: Vec<Rank>,
+    /// Texts that segments compare traits with.
+    pub texts: Texts,
     /// The day on which a week begins (0 is Monday).
     pub week_starts: u8,
     pub readers: Readers,
@@ -261,6 +264,8 @@ pub struct Segment {
     pub name: String,
     pub title: Option<String>,
     pub condition: Condition,
+    /// The same, as it is decided.
+    pub decider: Decider,
     pub place: Place,
 }
 

@@ -10,15 +10,19 @@ const RULES: &str = "event \"Trip The Engine\" { order_id: text }\nevent \"Order
                      compute orders = count of \"Order Completed\"\nsegment buyer = did \"Order Completed\"\n";
 
 async fn start(dir: &std::path::Path) -> Platform {
+    start_with(dir, RULES, Clock::system()).await
+}
+
+async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Platform {
     let files = vec![
         ("tidewater.yaml".to_owned(), "sources:\n  shop: test-write-key\n".to_owned()),
-        ("rules/shop.tide".to_owned(), RULES.to_owned()),
+        ("rules/shop.tide".to_owned(), rules.to_owned()),
     ];
     let loaded = compile(files, &|_| None);
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
     let store = Store::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
     let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
-    Platform::start(StartWith { program, config, store, clock: Clock::system() }).await.unwrap()
+    Platform::start(StartWith { program, config, store, clock }).await.unwrap()
 }
 
 fn event(id: &str, name: &str, user: &str) -> Event {
@@ -78,5 +82,38 @@ async fn a_full_platform_asks_sources_to_come_back_and_still_takes_what_it_says_
     assert!(platform.record(ada, left).await.is_ok());
     board.done_by_shard(crate::actors::board::WAITING_LIMIT);
     assert!(platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await.is_ok());
+    platform.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_rank_is_worked_out_over_everyone_and_stands_until_the_next_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = format!("{RULES}segment top = orders in top 10% of segment buyer refreshed hourly\n");
+    let clock = Clock::virtual_from(Timestamp::parse("2026-03-01T09:30:00Z").unwrap());
+    let platform = start_with(dir.path(), &rules, clock.clone()).await;
+    let top = async |platform: &Platform| {
+        let members = platform.store().segment_members("top", None, 100).await.unwrap();
+        members.into_iter().map(|member| member.profile).collect::<Vec<_>>()
+    };
+    let orders = |who: u32, count: u32, batch: &str| {
+        let id = |n| format!("{batch}-{who}-{n}");
+        (0..count).map(|n| event(&id(n), "Order Completed", &format!("user-{who}"))).collect::<Vec<_>>()
+    };
+    for who in 1..=10 {
+        platform.ingest(orders(who, who, "a"), Vec::new()).await.unwrap();
+    }
+    platform.settle().await;
+    assert_eq!(top(&platform).await, [], "nobody has a rank before the next full hour");
+    clock.set(Timestamp::parse("2026-03-01T10:00:01Z").unwrap());
+    platform.settle().await;
+    let best = ProfileId::from_identifier("user_id", "user-10");
+    assert_eq!(top(&platform).await, [best]);
+    // Someone orders more: that counts from the next time on.
+    platform.ingest(orders(1, 20, "b"), Vec::new()).await.unwrap();
+    platform.settle().await;
+    assert_eq!(top(&platform).await, [best]);
+    clock.set(Timestamp::parse("2026-03-01T11:00:01Z").unwrap());
+    platform.settle().await;
+    assert_eq!(top(&platform).await, [ProfileId::from_identifier("user_id", "user-1")]);
     platform.stop().await;
 }

@@ -10,6 +10,7 @@ use crate::finding::{Code, Finding, Locate, Place, SourceId, Span};
 
 use super::check::{Checker, Scope};
 use super::compile::Compiler;
+use super::decide::Decider;
 use super::order::{self, Node};
 use super::parse::Piece;
 use super::rules::*;
@@ -76,6 +77,7 @@ impl Compiler {
                         name: segment.name.text.clone(),
                         title: segment.title.clone(),
                         condition: Condition::Any(Vec::new()),
+                        decider: Decider::default(),
                         place,
                     });
                     declared.segments.push((segment, index, source));
