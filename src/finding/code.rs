@@ -115,7 +115,7 @@ codes! {
     TW404 EmailWithoutTopic Error "an e-mail in a journey without a topic";
     TW405 TopicNotOnChannel Error "a topic that is not sent on this channel";
     TW406 NoUnsubscribeLink Warning "marketing mail whose body has no unsubscribe link";
-    TW407 PersonalData Warning "personal data in a webhook";
+    TW407 PersonalData Warning "personal data that goes where its declaration does not allow it";
     TW501 BadConfig Error "a value of `tidewater.yaml` that cannot be used";
     TW502 MissingVariable Error "an environment variable that is not set";
     TW601 BadScenario Error "a scenario that cannot be carried out";

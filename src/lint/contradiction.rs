@@ -7,26 +7,35 @@ use crate::journey::graph::Enter;
 use crate::lang::rules::{Condition, SegmentIndex};
 
 use super::logic::{Conflict, Subject};
-use super::parts::{Checked, Rule, inside, operand};
+use super::parts::{Checked, Rule};
 use super::words::{did, times, written};
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
     for rule in checked.all_rules().into_iter().chain(checked.filters()) {
-        look(rule.condition, &rule, checked, findings);
+        look(rule.condition, false, &rule, checked, findings);
     }
     nobody_enters(checked, findings);
 }
 
-/// Reports the innermost conditions that never hold. Whether there are any.
-fn look(condition: &Condition, rule: &Rule<'_>, checked: &Checked<'_>, findings: &mut Vec<Finding>) -> bool {
+/// Reports the innermost conditions that never hold. Whether there are any. `is_possible`: this one is known to hold
+/// at times.
+fn look(
+    condition: &Condition,
+    is_possible: bool,
+    rule: &Rule<'_>,
+    checked: &Checked<'_>,
+    findings: &mut Vec<Finding>,
+) -> bool {
+    // Of `not (…)` the inside is told.
+    let is_looked_at = !is_possible && !matches!(condition, Condition::Not(_));
+    let conflict = if is_looked_at { checked.logic.never(condition) } else { None };
+    // Where all of them hold together, each of them holds.
+    let are_possible = conflict.is_none() && matches!(condition, Condition::All(_));
     let mut is_told = false;
-    for part in inside(condition) {
-        is_told |= look(part, rule, checked, findings);
+    for part in condition.parts() {
+        is_told |= look(part, are_possible, rule, checked, findings);
     }
-    if is_told || matches!(condition, Condition::Not(_)) {
-        return is_told;
-    }
-    let Some(conflict) = checked.logic.conflict([&checked.logic.form(condition)]) else { return false };
+    let Some(conflict) = conflict.filter(|_| !is_told) else { return is_told };
     let asked = asked(condition, &conflict, checked);
     let own: Vec<&str> = asked.iter().filter(|asked| asked.by.is_none()).map(|asked| asked.words.as_str()).collect();
     let place = rule.region.find_all(own).unwrap_or(rule.region.whole());
@@ -103,12 +112,15 @@ impl Gathering<'_, '_> {
             self.gather(inner, negated, by.or(Some(index.at())));
         }
         let negated = negated != matches!(condition, Condition::Not(_));
-        inside(condition).iter().for_each(|part| self.gather(part, negated, by));
+        condition.parts().iter().for_each(|part| self.gather(part, negated, by));
     }
 
     fn is_about(&self, condition: &Condition) -> bool {
         match (self.conflict, condition) {
-            (Conflict::Values(subject), part) => operand(part).is_some_and(|operand| Subject::of(operand) == *subject),
+            (Conflict::Values(Subject::Trait(index)), Condition::Held { hold, .. }) => {
+                self.checked.rules().holds[hold.at()].subject == *index
+            }
+            (Conflict::Values(subject), part) => part.operands().into_iter().any(|one| Subject::of(one) == *subject),
             (Conflict::Did { done, ruled_out }, part) => {
                 let part = if let Condition::Not(inner) = part { inner } else { part };
                 times(part).is_some_and(|asked| asked.trail == done.trail || asked.trail == ruled_out.trail)

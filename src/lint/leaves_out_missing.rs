@@ -7,7 +7,7 @@ use crate::lang::Rules;
 use crate::lang::rules::{Condition, Operator};
 
 use super::logic::Subject;
-use super::parts::{Checked, Rule, inside, operand};
+use super::parts::{Checked, Rule};
 use super::words::written;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
@@ -28,17 +28,20 @@ fn look(
         Condition::All(parts) | Condition::Any(parts) => {
             let is_all = matches!(condition, Condition::All(_));
             let mut settled = settled.clone();
-            settled.extend(parts.iter().filter(|part| settles(part, is_all)).filter_map(operand).map(Subject::of));
+            let saying = parts.iter().filter(|part| settles(part, is_all));
+            settled.extend(saying.flat_map(Condition::operands).map(Subject::of));
             for part in parts {
                 look(part, &settled, rule, checked, findings);
                 // Once told is enough for all that stand beside each other.
-                settled.extend(operand(part).filter(|_| is_negative(part)).map(Subject::of));
+                if is_negative(part) {
+                    settled.extend(part.operands().into_iter().map(Subject::of));
+                }
             }
         }
         // Within `not (…)` the missing are taken in.
         Condition::Not(_) => {}
         part if is_negative(part) => tell(part, settled, rule, checked, findings),
-        other => inside(other).iter().for_each(|part| look(part, settled, rule, checked, findings)),
+        _ => {}
     }
 }
 
@@ -62,7 +65,8 @@ fn tell(
     findings: &mut Vec<Finding>,
 ) {
     let rules = checked.rules();
-    let (Some(subject), Some(words)) = (operand(part).map(Subject::of), written(part, rules)) else { return };
+    let subject = part.operands().first().map(|operand| Subject::of(operand));
+    let (Some(subject), Some(words)) = (subject, written(part, rules)) else { return };
     if settled.contains(&subject) || !can_be_missing(&subject, rules) {
         return;
     }

@@ -4,16 +4,16 @@ use crate::finding::{Code, Finding};
 use crate::lang::Rules;
 use crate::lang::rules::{Condition, Matter};
 
-use super::parts::{Checked, walk};
+use super::parts::Checked;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
     let rules = checked.rules();
     let mut holds = vec![false; rules.segments.len()];
     for index in checked.logic.order() {
         let segment = &rules.segments[index];
-        holds[index] = holds_of_a_stranger(&segment.condition, rules, &holds);
+        holds[index] = holds_of_a_stranger(&segment.condition, &holds, rules);
         let mut asks_for_missing = false;
-        walk(&segment.condition, &mut |part| asks_for_missing |= matches!(part, Condition::IsMissing(_)));
+        segment.condition.walk(&mut |part| asks_for_missing |= matches!(part, Condition::IsMissing(_)));
         if holds[index] && !asks_for_missing {
             let message = format!("segment `{}` also holds people of whom nothing is known", segment.name);
             let finding = Finding::new(Code::OnlyNegatives, segment.place, message);
@@ -23,11 +23,11 @@ pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The answer for a profile without traits and events; `segments` are those of the segments that it names.
-fn holds_of_a_stranger(condition: &Condition, rules: &Rules, segments: &[bool]) -> bool {
+fn holds_of_a_stranger(condition: &Condition, segments: &[bool], rules: &Rules) -> bool {
     match condition {
-        Condition::All(parts) => parts.iter().all(|part| holds_of_a_stranger(part, rules, segments)),
-        Condition::Any(parts) => parts.iter().any(|part| holds_of_a_stranger(part, rules, segments)),
-        Condition::Not(part) => !holds_of_a_stranger(part, rules, segments),
+        Condition::All(parts) => parts.iter().all(|part| holds_of_a_stranger(part, segments, rules)),
+        Condition::Any(parts) => parts.iter().any(|part| holds_of_a_stranger(part, segments, rules)),
+        Condition::Not(part) => !holds_of_a_stranger(part, segments, rules),
         Condition::InSegment(index) => segments[index.at()],
         Condition::IsMissing(_) => true,
         Condition::Agrees(Matter::Topic { topic, .. }) => !rules.topics[*topic].opt_in,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::finding::{Place, Sources};
 use crate::journey::graph::{Enter, Journey, Next, StepKind, Until};
 use crate::lang::Rules;
-use crate::lang::rules::{Condition, Operand, TrailIndex};
+use crate::lang::rules::{AggregateIndex, Condition, Formula, RecallIndex, SequenceIndex, Term, TrailIndex};
 use crate::model::Span;
 use crate::workspace::Program;
 
@@ -32,35 +32,54 @@ impl<'w> Checked<'w> {
         &self.program.rules
     }
 
-    /// All rules of segments and journeys.
+    /// All rules of segments, scores and journeys.
     pub(super) fn all_rules(&self) -> Vec<Rule<'w>> {
-        let segments = self.rules().segments.iter().map(|segment| self.rule(&segment.condition, segment.place));
+        let rules = self.rules();
+        let segments = rules.segments.iter().map(|segment| self.rule(&segment.condition, segment.place));
+        let scores = rules.computes.iter().flat_map(|compute| {
+            let conditions = terms(&compute.formula).iter().filter_map(|term| match term {
+                Term::When { condition, .. } => Some(condition),
+                Term::ForEach { .. } => None,
+            });
+            conditions.map(|condition| self.rule(condition, compute.place))
+        });
         let journeys = self.program.journeys.iter().flat_map(|journey| self.journey_rules(journey));
-        segments.chain(journeys).collect()
+        segments.chain(scores).chain(journeys).collect()
     }
 
-    /// The `where` of computes, and of each `did` at the first rule that asks it.
+    /// The `where` of whatever looks at events, each at the first rule that asks it.
     pub(super) fn filters(&self) -> Vec<Rule<'w>> {
         let rules = self.rules();
-        let mut found = Vec::new();
-        for (compute, reads) in rules.computes.iter().zip(&rules.readers.reads_of_compute) {
-            let filters = reads.aggregates.iter().filter_map(|index| rules.aggregates[index.at()].filter.as_ref());
-            found.extend(filters.map(|filter| self.rule(filter, compute.place)));
-        }
-        let mut asked: BTreeMap<TrailIndex, Region<'w>> = BTreeMap::new();
-        for rule in self.all_rules() {
-            walk(rule.condition, &mut |part| {
-                if let Condition::Did { trail, .. } = part {
-                    asked.entry(*trail).or_insert(rule.region);
-                }
+        let mut found: BTreeMap<Filter, Rule<'w>> = BTreeMap::new();
+        let mut add = |filter: Filter, condition: Option<&'w Condition>, region| {
+            if let Some(condition) = condition {
+                found.entry(filter).or_insert(Rule { condition, region });
+            }
+        };
+        for compute in &rules.computes {
+            aggregates(&compute.formula, &mut |index| {
+                add(Filter::Aggregate(index), rules.aggregates[index.at()].filter.as_ref(), self.region(compute.place));
             });
         }
-        found.extend(
-            asked.into_iter().filter_map(|(trail, region)| {
-                Some(Rule { condition: rules.trails[trail.at()].filter.as_ref()?, region })
-            }),
-        );
-        found
+        for rule in self.all_rules() {
+            rule.condition.walk(&mut |part| match part {
+                Condition::Did { trail, .. } => {
+                    add(Filter::Trail(*trail), rules.trails[trail.at()].filter.as_ref(), rule.region);
+                }
+                Condition::Recall { recall, .. } => {
+                    add(Filter::Recall(*recall), rules.recalls[recall.at()].filter.as_ref(), rule.region);
+                }
+                Condition::Sequence(index) => {
+                    for (step, at) in rules.sequences[index.at()].steps.iter().zip(0..) {
+                        let kept = rules.recalls[step.recall.at()].filter.as_ref();
+                        add(Filter::Recall(step.recall), kept, rule.region);
+                        add(Filter::Step(*index, at), step.filter.as_ref(), rule.region);
+                    }
+                }
+                _ => {}
+            });
+        }
+        found.into_values().collect()
     }
 
     /// All rules of a journey.
@@ -98,32 +117,33 @@ impl<'w> Checked<'w> {
     }
 }
 
-/// A condition and all conditions inside it.
-pub(super) fn walk<'c>(condition: &'c Condition, visit: &mut dyn FnMut(&'c Condition)) {
-    condition.walk(&mut |part| visit(part));
+/// What keeps a `where`.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Filter {
+    Aggregate(AggregateIndex),
+    Trail(TrailIndex),
+    Recall(RecallIndex),
+    Step(SequenceIndex, usize),
 }
 
-/// The conditions that a condition joins: not those inside a `where`, which are about one event or item.
-pub(super) fn inside(condition: &Condition) -> &[Condition] {
-    match condition {
-        Condition::All(parts) | Condition::Any(parts) => parts,
-        Condition::Not(part) => std::slice::from_ref(part),
+/// The lines of a score; none of any other formula.
+pub(super) fn terms(formula: &Formula) -> &[Term] {
+    match formula {
+        Formula::Score(terms) => terms,
         _ => &[],
     }
 }
 
-/// What a condition compares, not looking inside it.
-pub(super) fn operand(condition: &Condition) -> Option<&Operand> {
-    match condition {
-        Condition::Compare { operand, .. }
-        | Condition::CompareWith { operand, .. }
-        | Condition::OneOf { operand, .. }
-        | Condition::Matches { operand, .. }
-        | Condition::Has { operand, .. }
-        | Condition::IsSet(operand)
-        | Condition::IsMissing(operand) => Some(operand),
-        _ => None,
-    }
+/// All that a formula works out over events.
+pub(super) fn aggregates(formula: &Formula, visit: &mut dyn FnMut(AggregateIndex)) {
+    formula.walk(&mut |part| match part {
+        Formula::Aggregate(index) => visit(*index),
+        part => terms(part).iter().for_each(|term| {
+            if let Term::ForEach { count, .. } = term {
+                visit(*count);
+            }
+        }),
+    });
 }
 
 /// Where a run can go on from a step.

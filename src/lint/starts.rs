@@ -83,8 +83,7 @@ pub(super) fn cause(from: &Journey, to: &Journey, checked: &Checked<'_>) -> Opti
         }
         Enter::Segment(segment) => {
             let rules = checked.rules();
-            let read = traits_of(*segment, rules);
-            let written = written_traits(from).find(|index| read.contains(index))?;
+            let written = written_traits(from).find(|index| depending_on(*index, rules).contains(segment))?;
             let (name, segment) = (&rules.traits[written.at()].name, &rules.segments[segment.at()].name);
             Some(format!("writes `{name}`, on which segment `{segment}` depends"))
         }
@@ -95,23 +94,20 @@ pub(super) fn cause(from: &Journey, to: &Journey, checked: &Checked<'_>) -> Opti
 /// Of each of these journeys, which of them its runs may start.
 pub(super) fn started_by<'j>(journeys: &[&'j Journey], checked: &Checked<'_>) -> Vec<BTreeSet<usize>> {
     let mut by_event: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    let mut by_trait: BTreeMap<TraitIndex, Vec<usize>> = BTreeMap::new();
+    let mut by_segment: BTreeMap<SegmentIndex, Vec<usize>> = BTreeMap::new();
     for (index, journey) in journeys.iter().enumerate() {
         match &journey.enter {
             Enter::Event { name, .. } => by_event.entry(name).or_default().push(index),
-            Enter::Segment(segment) => {
-                for read in traits_of(*segment, checked.rules()) {
-                    by_trait.entry(read).or_default().push(index);
-                }
-            }
+            Enter::Segment(segment) => by_segment.entry(*segment).or_default().push(index),
             Enter::Schedule { .. } => {}
         }
     }
     let started = |from: &&'j Journey| {
         let names: BTreeSet<&str> = happenings(from).iter().map(|happening| happening.name).collect();
         let entered = names.iter().filter_map(|name| by_event.get(name)).flatten().copied();
-        let written = written_traits(from).filter_map(|index| by_trait.get(&index)).flatten().copied();
-        entered.chain(written).filter(|to| cause(from, journeys[*to], checked).is_some()).collect()
+        let moved = written_traits(from).flat_map(|index| depending_on(index, checked.rules()));
+        let moved = moved.filter_map(|segment| by_segment.get(&segment)).flatten().copied();
+        entered.chain(moved).filter(|to| cause(from, journeys[*to], checked).is_some()).collect()
     };
     journeys.iter().map(started).collect()
 }
@@ -124,16 +120,13 @@ fn written_traits(journey: &Journey) -> impl Iterator<Item = TraitIndex> {
     updates.flatten().map(|(index, _)| *index)
 }
 
-/// Traits that the segment reads, itself or through other segments.
-fn traits_of(segment: SegmentIndex, rules: &Rules) -> BTreeSet<TraitIndex> {
-    let (mut traits, mut seen, mut open) = (BTreeSet::new(), BTreeSet::new(), vec![segment]);
-    while let Some(index) = open.pop() {
-        if !seen.insert(index) {
-            continue;
+/// The segments that depend on a trait, through computes and other segments too.
+fn depending_on(index: TraitIndex, rules: &Rules) -> BTreeSet<SegmentIndex> {
+    let (mut found, mut open) = (BTreeSet::new(), rules.readers.segments_of_trait[index.at()].clone());
+    while let Some(segment) = open.pop() {
+        if found.insert(segment) {
+            open.extend(&rules.readers.segments_of_segment[segment.at()]);
         }
-        let reads = rules.reads(&rules.segments[index.at()].condition);
-        traits.extend(reads.traits);
-        open.extend(reads.segments);
     }
-    traits
+    found
 }

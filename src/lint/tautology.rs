@@ -4,7 +4,7 @@ use crate::finding::{Code, Finding};
 use crate::lang::rules::Condition;
 
 use super::logic::Form;
-use super::parts::{Checked, Rule, inside, walk};
+use super::parts::{Checked, Rule};
 use super::words::written;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
@@ -16,15 +16,16 @@ pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
 /// Reports the innermost conditions that always hold. Whether there are any.
 fn look(condition: &Condition, rule: &Rule<'_>, checked: &Checked<'_>, findings: &mut Vec<Finding>) -> bool {
     let mut is_told = false;
-    for part in inside(condition) {
+    for part in condition.parts() {
         is_told |= look(part, rule, checked, findings);
     }
-    if is_told || matches!(condition, Condition::Not(_)) {
+    // What all of them say together always holds only where each of them does.
+    if is_told || matches!(condition, Condition::Not(_) | Condition::All(_)) {
         return is_told;
     }
     let Some((message, help)) = told(condition, checked) else { return false };
     let mut words = Vec::new();
-    walk(condition, &mut |part| words.extend(written(part, checked.rules())));
+    condition.walk(&mut |part| words.extend(written(part, checked.rules())));
     let place = rule.region.find_all(words.iter().map(String::as_str)).unwrap_or(rule.region.whole());
     findings.push(Finding::new(Code::Tautology, place, message).help(help));
     true
@@ -32,16 +33,15 @@ fn look(condition: &Condition, rule: &Rule<'_>, checked: &Checked<'_>, findings:
 
 fn told(condition: &Condition, checked: &Checked<'_>) -> Option<(String, String)> {
     let logic = &checked.logic;
-    let form = logic.form(condition);
-    let otherwise = logic.negated(form.clone());
-    if logic.conflict([&otherwise]).is_some() {
+    if logic.always(condition) {
         let what = written(condition, checked.rules()).map_or_else(|| "this".to_owned(), |words| format!("`{words}`"));
         return Some((format!("{what} always holds"), "leave it out; did you mean `and`?".to_owned()));
     }
-    let known = logic.all_known(&form);
-    if !matches!(condition, Condition::Any(_)) || logic.conflict([&known, &otherwise]).is_none() {
+    if !matches!(condition, Condition::Any(_)) {
         return None;
     }
+    let form = logic.form(condition);
+    logic.conflict([&logic.all_known(&form), &logic.negated(form.clone())])?;
     let names = names(&form, checked);
     let asked: Vec<String> = names.iter().map(|name| format!("{name} is set")).collect();
     Some((

@@ -4,7 +4,7 @@ use crate::finding::{Code, Finding};
 use crate::journey::graph::{Enter, Journey, Step, StepKind};
 
 use super::logic::Form;
-use super::parts::{Checked, walk};
+use super::parts::Checked;
 use super::words::written;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
@@ -48,7 +48,7 @@ fn look(step: &Step, always: &[Form], checked: &Checked<'_>, findings: &mut Vec<
         };
         if let Some((message, help)) = why {
             let mut words = Vec::new();
-            walk(condition, &mut |part| words.extend(written(part, checked.rules())));
+            condition.walk(&mut |part| words.extend(written(part, checked.rules())));
             let region = checked.region(step.place);
             let place = region.find_all(words.iter().map(String::as_str)).unwrap_or(step.place);
             findings.push(Finding::new(Code::UntakenBranch, place, message).help(help));

@@ -8,7 +8,7 @@ use crate::lang::rules::{Condition, ListIndex};
 use crate::model::Value;
 
 use super::logic::Subject;
-use super::parts::{Checked, operand, walk};
+use super::parts::Checked;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
     let rules = checked.rules();
@@ -75,13 +75,13 @@ fn used_by_journeys(checked: &Checked<'_>) -> (BTreeSet<usize>, BTreeSet<usize>)
 fn named_by_rules<'w>(checked: &Checked<'w>) -> BTreeSet<&'w str> {
     let mut named = BTreeSet::new();
     let is_consent = |part: &Condition| {
-        operand(part).is_some_and(|operand| match Subject::of(operand) {
+        part.operands().into_iter().any(|operand| match Subject::of(operand) {
             Subject::Property(name) => name == "topic" || name == "purpose",
             _ => false,
         })
     };
     for rule in checked.all_rules().into_iter().chain(checked.filters()) {
-        walk(rule.condition, &mut |part| match part {
+        rule.condition.walk(&mut |part| match part {
             Condition::Compare { value: Value::Text(text), .. } if is_consent(part) => named.extend([text.as_str()]),
             Condition::OneOf { values, .. } if is_consent(part) => {
                 named.extend(values.iter().filter_map(Value::as_text))

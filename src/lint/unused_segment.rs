@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::finding::{Code, Finding};
 use crate::journey::graph::{Enter, StepKind, Until};
-use crate::lang::rules::{Condition, SegmentIndex};
+use crate::lang::rules::SegmentIndex;
 
-use super::parts::{Checked, walk};
+use super::parts::Checked;
 
 pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
     let used = used(checked);
@@ -21,12 +21,9 @@ pub(super) fn check(checked: &Checked<'_>, findings: &mut Vec<Finding>) {
 fn used(checked: &Checked<'_>) -> BTreeSet<SegmentIndex> {
     let mut used: BTreeSet<SegmentIndex> = BTreeSet::new();
     for rule in checked.all_rules() {
-        walk(rule.condition, &mut |part| {
-            if let Condition::InSegment(index) = part {
-                used.insert(*index);
-            }
-        });
+        used.extend(checked.rules().reads(rule.condition).segments);
     }
+    used.extend(checked.rules().ranks.iter().filter_map(|rank| rank.population));
     used.extend(checked.rules().audience_syncs.iter().filter_map(|sync| sync.segment));
     for journey in &checked.program.journeys {
         if let Enter::Segment(index) = journey.enter {

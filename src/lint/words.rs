@@ -1,7 +1,7 @@
 //! Parts of rules as their author would write them.
 
 use crate::lang::Rules;
-use crate::lang::rules::{Condition, Operator, Selector, TrailIndex};
+use crate::lang::rules::{Condition, Operator, Selector, TrailIndex, TrailKind};
 use crate::model::Value;
 
 use super::logic::{Subject, Times, Within};
@@ -21,6 +21,15 @@ pub(super) fn written(condition: &Condition, rules: &Rules) -> Option<String> {
         Condition::IsMissing(operand) => format!("{} is missing", name(operand)),
         Condition::Did { .. } => did(&times(condition)?, true, rules),
         Condition::Not(inner) => did(&times(inner)?, false, rules),
+        Condition::Held { hold, length } => {
+            let Condition::Compare { operand, operator: Operator::Is, value } = &rules.holds[hold.at()].state else {
+                return None;
+            };
+            let length = length.to_string();
+            let length = length.trim_start_matches("in last ");
+            format!("{} has been {} for at least {length}", name(operand), literal(value))
+        }
+        Condition::InList(index) => format!("in list {}", rules.lists[index.at()].name),
         Condition::InSegment(index) => format!("in segment {}", rules.segments[index.at()].name),
         _ => return None,
     })
@@ -38,15 +47,17 @@ pub(super) fn did(times: &Times, holds: bool, rules: &Rules) -> String {
     let filter = rules.trails[times.trail.at()].filter.as_ref().map_or_else(String::new, |filter| {
         written(filter, rules).map_or_else(|| " where (…)".to_owned(), |words| format!(" where {words}"))
     });
-    let often = match times.at_least {
-        0 | 1 => String::new(),
-        n => format!(" at least {n} times"),
+    let often = match (rules.trails[times.trail.at()].kind, times.at_least) {
+        (TrailKind::First, _) => " for the first time".to_owned(),
+        (TrailKind::Days, n) => format!(" on at least {n} days"),
+        (TrailKind::Each, 0 | 1) => String::new(),
+        (TrailKind::Each, n) => format!(" at least {n} times"),
     };
     let within = match &times.within {
-        Within::Last(span) => format!(" {span}"),
+        Within::Last(window) => format!(" {window}"),
         Within::SinceLast(trail) => format!(" since last {}", selector(*trail, rules)),
         Within::SinceEntry => " since entry".to_owned(),
-        Within::Ever | Within::Other(_) => String::new(),
+        Within::Ever => String::new(),
     };
     format!("{word} {}{filter}{often}{within}", selector(times.trail, rules))
 }
@@ -69,7 +80,7 @@ fn operator_words(operator: Operator) -> &'static str {
         Operator::Contains => "contains",
         Operator::StartsWith => "starts with",
         Operator::EndsWith => "ends with",
-        _ => "is",
+        Operator::Is => "is",
     }
 }
 

@@ -34,6 +34,7 @@ const MAIL: &str = "<title>Hi</title><a href=\"https://shop.example/\">x</a><a h
 
 fn load(rules: &str, journeys: &str) -> workspace::Loaded {
     let files = [
+        ("lists/a.csv", "email\na@b.example\n"),
         ("tidewater.yaml", SETTINGS),
         ("rules/a.tide", RULES),
         ("rules/b.tide", rules),
@@ -127,6 +128,16 @@ fn what_never_holds_is_told_at_its_words() {
             "nobody meets both `did \"Page Read\"` and `did not \"Page Read\"`",
         ),
         (
+            "plan has been \"free\" for at least 30 days and plan is \"club\"",
+            "plan has been \"free\" for at least 30 days and plan is \"club\"",
+            "no value of `plan` meets all of this: `plan has been \"free\" for at least 30 days`, `plan is \"club\"`",
+        ),
+        (
+            "did \"Page Read\" on at least 3 days in last 1 week and did not \"Page Read\"",
+            "did not \"Page Read\"",
+            "nobody meets both `did \"Page Read\" on at least 3 days in last 7 days` and `did not \"Page Read\"`",
+        ),
+        (
             "in segment high and score < 3",
             "score < 3",
             "no value of `score` meets all of this: `score > 5` (by segment `high`), `score < 3`",
@@ -163,6 +174,12 @@ fn what_can_hold_is_left_in_peace() {
         "did \"Order Completed\" and did not \"Order Completed\" since last \"Product Added\"",
         "did any activity and did not \"Order Completed\"",
         "not in segment high and score > 3",
+        "plan has been \"free\" for at least 30 days or plan is \"club\"",
+        "did \"Page Read\" at least 3 times and did not \"Page Read\" on at least 3 days",
+        "did \"Page Read\" this week and did not \"Page Read\" today",
+        "did \"Page Read\" and did not \"Page Read\" for the first time in last 7 days",
+        "did \"Page Read\" between \"2026-03-01\" and \"2026-06-01\" and did not \"Page Read\" in last 7 days",
+        "random 5% seed \"a\" and not (random 5% seed \"b\")",
         "in segment abandoners and in segment buyers",
     ] {
         let rule =
@@ -292,22 +309,37 @@ fn what_nothing_uses_is_noted() {
                  audience_sync filled manual to meta using (email) purpose ads\n\
                  audience_sync idle_audience manual to meta using (email) purpose ads\n\
                  topic heard channels email marketing opt_in\n\
-                 segment s = did \"Subscribed\" where topic is \"heard\"\n";
+                 segment s = did \"Subscribed\" where topic is \"heard\"\n\
+                 topic agreed channels email marketing opt_in\npurpose agreed_to opt_in\n\
+                 list guests from \"lists/a.csv\" by email\nlist idle_list from \"lists/a.csv\" by email\n\
+                 segment t = agrees to agreed and agrees to agreed_to and in list guests\n\
+                 compute part = count of \"Page Read\" in last 4 days\ncompute whole = part * 2\n\
+                 score warmth { add 5 when scored > 3 and in segment in_score }\n\
+                 compute scored = count of \"Page Read\" in last 5 days\nsegment in_score = age > 3\n\
+                 compute ranked = count of \"Page Read\" in last 6 days\nsegment of = age > 4\n\
+                 segment top = ranked in top 10% of segment of refreshed weekly\n";
     let computes: Vec<String> = found(Code::UnusedCompute, rules, journeys).into_iter().map(|found| found.1).collect();
-    assert_eq!(computes, ["orders", "last_product", "idle"]);
+    assert_eq!(computes, ["orders", "last_product", "idle", "whole", "warmth"]);
     let declared: Vec<String> =
         found(Code::UnusedDeclaration, rules, journeys).into_iter().map(|found| found.1).collect();
-    assert_eq!(declared, ["idle_topic", "idle_purpose", "idle_audience"]);
+    assert_eq!(declared, ["idle_topic", "idle_purpose", "idle_audience", "idle_list"]);
+    let segments: Vec<String> = found(Code::UnusedSegment, rules, journeys).into_iter().map(|found| found.1).collect();
+    assert_eq!(segments, ["buyers", "abandoners", "high", "s", "t", "top"]);
 }
 
 #[test]
 fn windows_are_held_against_retention() {
     let rules = "segment long = did \"Page Read\" in last 58 weeks\nsegment short = did \"Page Read\" in last 400 days\n\
-                 compute far = count of \"Page Read\" in last 500 days\n";
+                 compute far = count of \"Page Read\" in last 500 days\n\
+                 segment years = did \"Page Read\" in last 2 years\nsegment year = did \"Page Read\" in last 12 months\n\
+                 segment chain = did \"Page Read\" in last 600 days then \"Product Added\" within 1 day\n";
     let journeys =
         "journey: j\nenter: { event: Product Added }\nexit:\n  when: did \"Page Read\" in last 9999 hours\nsteps: []\n";
     let words: Vec<String> = found(Code::BeyondRetention, rules, journeys).into_iter().map(|found| found.1).collect();
-    assert_eq!(words, ["in last 9999 hours", "in last 58 weeks", "in last 500 days"]);
+    assert_eq!(
+        words,
+        ["in last 9999 hours", "in last 58 weeks", "in last 500 days", "in last 2 years", "in last 600 days"]
+    );
     let bad = workspace::compile(
         vec![("tidewater.yaml".to_owned(), "retention: { events: long, profile: 1 day }\n".to_owned())],
         &|_| None,
@@ -465,7 +497,7 @@ fn personal_data_stays_out_of_webhooks() {
         found(Code::PersonalData, "", &journeys)
     };
     let told = (
-        "`email` is personal data, and webhook `crm` would get it as it is".to_owned(),
+        "`email` is personal data, and its declaration does not let it go to webhook `crm`".to_owned(),
         "{{ email | lower }}".to_owned(),
     );
     assert_eq!(body("{{ email | lower }}"), [told]);
@@ -474,6 +506,13 @@ fn personal_data_stays_out_of_webhooks() {
     assert_eq!(body("email {{ plan | default(1) }} {# email #} {{ profile_id }}"), []);
     let mail = journey("enter: { event: Product Added }", "  - email: { template: thanks, subject: '{{ email }}' }\n");
     assert_eq!(found(Code::PersonalData, "", &mail), []);
+    let rules =
+        "trait phone: text pii for (sms, webhook)\naudience_sync by_phone manual to meta using (email, phone)\n";
+    let hook = journey("enter: { event: Product Added }", "  - webhook: { to: crm, body: { a: '{{ phone }}' } }\n");
+    let words = |journeys: &str| found(Code::PersonalData, rules, journeys).into_iter().map(|found| found.1);
+    assert_eq!(words(&hook).collect::<Vec<_>>(), ["by_phone"], "the webhook is named, audiences are not");
+    let mail = mail.replace("{{ email }}", "{{ phone }} {{ phone }}");
+    assert_eq!(words(&mail).collect::<Vec<_>>(), ["email", "by_phone"]);
 }
 
 #[test]
@@ -497,6 +536,21 @@ fn an_unsubscribe_link_is_one_that_people_see() {
         assert_eq!(told(bare), (1, 0), "{bare}: told once, though two steps send it");
     }
     assert_eq!(told("{% include 'footer.html' %}").1, 1, "other files cannot be taken in");
+}
+
+/// Each segment names the one before twice: looked into without end, that would be 2^500 questions.
+#[test]
+fn long_chains_of_segments_cost_little() {
+    let mut rules = "segment s0 = age > 3 and did not \"Order Completed\"\n".to_owned();
+    for n in 1..500 {
+        let (before, score) = (n - 1, n % 7);
+        let _ = writeln!(rules, "segment s{n} = in segment s{before} and (in segment s{before} or score > {score})");
+    }
+    let steps = "  - wait: 1 day\n  - email: { template: thanks }\n";
+    let leaving = journey("enter: { segment: s499 }\nexit: { on_leave: true }", steps);
+    assert_eq!(found(Code::UnguardedMessage, &rules, &leaving), []);
+    let unguarded = journey("enter: { segment: s499 }", steps);
+    assert_eq!(found(Code::UnguardedMessage, &rules, &unguarded).len(), 1);
 }
 
 /// The wrong and the right example of a code's page.

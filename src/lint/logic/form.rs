@@ -1,6 +1,8 @@
 //! The form in which conditions that mean the same look the same: what is negated stands at the leaves, what belongs
 //! together is flat and in order, and comparisons are sets of values.
 
+use std::sync::Arc;
+
 use crate::lang::Rules;
 use crate::lang::rules::{Condition, Operand, Operator};
 use crate::model::Value;
@@ -26,7 +28,7 @@ pub enum Form {
     },
     /// Anything else, by how it is written.
     Claim {
-        what: String,
+        what: Arc<str>,
         holds: bool,
     },
     All(Vec<Form>),
@@ -75,8 +77,6 @@ impl Form {
         segment: &dyn Fn(crate::lang::rules::SegmentIndex) -> Self,
     ) -> Self {
         let form = |condition: &Condition| Self::of(condition, rules, segment);
-        // Further kinds of conditions say nothing here that could be compared.
-        #[allow(unreachable_patterns)]
         match condition {
             Condition::All(parts) => Self::all(parts.iter().map(form).collect()),
             Condition::Any(parts) => Self::any(parts.iter().map(form).collect()),
@@ -94,7 +94,9 @@ impl Form {
                 Self::Did { times, holds: true }
             }
             Condition::InSegment(index) => segment(*index),
-            other => Self::Claim { what: format!("{other:?}"), holds: true },
+            Condition::Held { hold, .. } => Self::all(vec![claim(condition), form(&rules.holds[hold.at()].state)]),
+            // Nothing of it can be compared but with the same again.
+            other => claim(other),
         }
     }
 
@@ -165,6 +167,10 @@ impl Form {
             Self::Did { .. } | Self::Claim { .. } => {}
         }
     }
+}
+
+fn claim(condition: &Condition) -> Form {
+    Form::Claim { what: format!("{condition:?}").into(), holds: true }
 }
 
 fn compared(operand: &Operand, operator: Operator, value: &Value, rules: &Rules) -> Form {

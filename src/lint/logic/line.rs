@@ -1,5 +1,7 @@
 //! Sets of what an operand may be: missing, or a value within some stretches of the line of all values.
 
+use std::sync::Arc;
+
 use crate::model::Value;
 
 /// A value as a spot on one line: first `false` and `true`, then all numbers, then all texts, then what has no order.
@@ -7,7 +9,7 @@ use crate::model::Value;
 pub enum Spot {
     Bool(bool),
     Number(Number),
-    Text(String),
+    Text(Arc<str>),
     Unordered,
 }
 
@@ -42,7 +44,7 @@ impl Spot {
         match value {
             Value::Bool(value) => Some(Self::Bool(*value)),
             Value::Number(number) => Some(Self::Number(Number(*number))),
-            Value::Text(text) => Some(Self::Text(text.clone())),
+            Value::Text(text) => Some(Self::Text(text.as_str().into())),
             _ => None,
         }
     }
@@ -51,7 +53,7 @@ impl Spot {
         match self {
             Self::Bool(value) => Some(Value::Bool(*value)),
             Self::Number(Number(number)) => Some(Value::Number(*number)),
-            Self::Text(text) => Some(Value::Text(text.clone())),
+            Self::Text(text) => Some(Value::from(text.as_ref())),
             Self::Unordered => None,
         }
     }
@@ -116,7 +118,7 @@ impl States {
     }
 
     pub fn texts() -> Self {
-        Self::between(Cut::before(Spot::Text(String::new())), Cut::before(Spot::Unordered))
+        Self::between(Cut::before(Spot::Text("".into())), Cut::before(Spot::Unordered))
     }
 
     /// Any value of any kind.

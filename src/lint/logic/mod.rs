@@ -21,7 +21,7 @@ pub(super) use moments::{Times, Within};
 pub(super) use subject::Subject;
 
 /// A segment of more questions than this is not looked into from outside, so that chains of segments stay cheap.
-const LOOKED_INTO: usize = 64;
+const LOOKED_INTO: usize = 32;
 
 /// The forms of all segments of a workspace.
 pub(super) struct Logic<'r> {
@@ -69,7 +69,7 @@ impl<'r> Logic<'r> {
         if self.is_looked_into(index) {
             return self.segments[index.at()].form.clone();
         }
-        Form::Claim { what: format!("in segment {}", self.rules.segments[index.at()].name), holds: true }
+        Form::Claim { what: format!("in segment {}", self.rules.segments[index.at()].name).into(), holds: true }
     }
 
     pub(super) fn is_looked_into(&self, index: SegmentIndex) -> bool {
@@ -84,6 +84,22 @@ impl<'r> Logic<'r> {
 
     pub(super) fn negated(&self, form: Form) -> Form {
         form.negated(self.rules)
+    }
+
+    /// Why a condition never holds; `None` where it can. That of a segment inside it has a finding of its own.
+    pub(super) fn never(&self, condition: &Condition) -> Option<Conflict> {
+        match condition {
+            Condition::InSegment(_) | Condition::Did { .. } => None,
+            condition => self.conflict([&self.form(condition)]),
+        }
+    }
+
+    /// Whether a condition always holds.
+    pub(super) fn always(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::InSegment(_) | Condition::Did { .. } => false,
+            condition => self.conflict([&self.negated(self.form(condition))]).is_some(),
+        }
     }
 
     /// Why all of these cannot hold together; `None` where they can, as far as can be told.

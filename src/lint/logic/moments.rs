@@ -1,7 +1,7 @@
 //! `did`: what one says about another.
 
 use crate::lang::Rules;
-use crate::lang::rules::{Period, Selector, TrailIndex};
+use crate::lang::rules::{Period, Selector, TrailIndex, TrailKind};
 use crate::lang::window::Window;
 use crate::model::platform_event;
 
@@ -20,20 +20,16 @@ pub enum Within {
     Last(Window),
     SinceLast(TrailIndex),
     SinceEntry,
-    /// Any other, by how it is written.
-    Other(String),
 }
 
 impl Within {
     #[must_use]
     pub fn of(period: Period) -> Self {
-        #[allow(unreachable_patterns)]
         match period {
             Period::Ever => Self::Ever,
             Period::Last(window) => Self::Last(window),
             Period::SinceLast(trail) => Self::SinceLast(trail),
             Period::SinceEntry => Self::SinceEntry,
-            other => Self::Other(format!("{other:?}")),
         }
     }
 
@@ -41,7 +37,7 @@ impl Within {
     fn lies_in(&self, other: &Self) -> bool {
         match (self, other) {
             (_, Self::Ever) => true,
-            (Self::Last(short), Self::Last(long)) => short.lies_in(*long),
+            (Self::Last(part), Self::Last(whole)) => part.lies_in(*whole),
             _ => self == other,
         }
     }
@@ -65,6 +61,9 @@ fn is_part(part: TrailIndex, whole: TrailIndex, rules: &Rules) -> bool {
         (Selector::Named(name), Selector::AnyActivity) => platform_event::find(name).is_none(),
         (one, other) => one == other,
     };
-    let is_alike = part.kind == whole.kind && part.dates == whole.dates;
-    is_selected && is_alike && (whole.filter.is_none() || whole.filter == part.filter)
+    // The newest of a day, and the first ever, are among all.
+    is_selected
+        && (whole.filter.is_none() || whole.filter == part.filter)
+        && (whole.dates == (None, None) || whole.dates == part.dates)
+        && whole.kind == TrailKind::Each
 }

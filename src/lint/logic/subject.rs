@@ -1,7 +1,9 @@
 //! What conditions compare, what it can be at all, and which of that a comparison lets through.
 
 use crate::lang::Rules;
-use crate::lang::rules::{AmountKind, ComputeIndex, Formula, Measure, Operand, Operator, TraitIndex, ValueType};
+use crate::lang::rules::{
+    AmountKind, ComputeIndex, Formula, Measure, Operand, Operator, TraitIndex, ValueKind, ValueType,
+};
 use crate::model::Value;
 
 use super::line::{Cut, Number, Spot, States};
@@ -12,20 +14,21 @@ pub enum Subject {
     Trait(TraitIndex),
     Compute(ComputeIndex),
     Property(String),
-    /// Any other, by its name.
-    Other(String),
+    /// Any other: whose it is, and its name.
+    Other(String, String),
 }
 
 impl Subject {
     #[must_use]
     pub fn of(operand: &Operand) -> Self {
-        #[allow(unreachable_patterns)]
         match operand {
             Operand::Trait(index) => Self::Trait(*index),
             Operand::Compute(index) => Self::Compute(*index),
             Operand::Property(path) => Self::Property(path.clone()),
-            Operand::EntryProperty(path) => Self::Other(format!("entry.{path}")),
-            other => Self::Other(format!("{other:?}")),
+            Operand::Item(path) => Self::Other(format!("item's {path}"), path.clone()),
+            Operand::Step { step, path } => Self::Other(format!("step {step}'s {path}"), path.clone()),
+            Operand::Account(path) => Self::Other("account".to_owned(), format!("account.{path}")),
+            Operand::EntryProperty(path) => Self::Other("entry".to_owned(), format!("entry.{path}")),
         }
     }
 
@@ -35,7 +38,7 @@ impl Subject {
         match self {
             Self::Trait(index) => rules.traits[index.at()].name.clone(),
             Self::Compute(index) => rules.computes[index.at()].name.clone(),
-            Self::Property(name) | Self::Other(name) => name.clone(),
+            Self::Property(name) | Self::Other(_, name) => name.clone(),
         }
     }
 
@@ -51,15 +54,18 @@ impl Subject {
                 }
                 .or_missing()
             }
-            Self::Compute(index) => match measure_of(*index, rules) {
-                Some(Measure::Count) => {
-                    let end = |number| Spot::Number(Number(number));
-                    States::between(Cut::before(end(0.0)), Cut::behind(end(f64::INFINITY))).to_whole()
+            Self::Compute(index) => {
+                let compute = &rules.computes[index.at()];
+                match computed(&compute.formula, rules) {
+                    Computed::Count => {
+                        let end = |number| Spot::Number(Number(number));
+                        States::between(Cut::before(end(0.0)), Cut::behind(end(f64::INFINITY))).to_whole()
+                    }
+                    Computed::Number => States::numbers(),
+                    Computed::Any => compute.kind.as_ref().map_or_else(States::values, values_of).or_missing(),
                 }
-                Some(Measure::Amount { kind: AmountKind::Sum, .. }) => States::numbers(),
-                _ => States::values().or_missing(),
-            },
-            Self::Property(_) | Self::Other(_) => States::values().or_missing(),
+            }
+            Self::Property(_) | Self::Other(..) => States::values().or_missing(),
         }
     }
 
@@ -88,16 +94,33 @@ impl Subject {
 
     fn clip(&self, states: &States, rules: &Rules) -> States {
         let domain = self.domain(rules);
-        let is_whole = matches!(self, Self::Compute(index) if measure_of(*index, rules) == Some(&Measure::Count));
+        let is_whole = match self {
+            Self::Compute(index) => computed(&rules.computes[index.at()].formula, rules) == Computed::Count,
+            _ => false,
+        };
         if is_whole { domain.and(&states.to_whole()) } else { domain.and(states) }
     }
 }
 
-/// What a compute measures, where it is nothing more than that.
-fn measure_of(index: ComputeIndex, rules: &Rules) -> Option<&Measure> {
-    match rules.computes[index.at()].formula {
-        Formula::Aggregate(index) => Some(&rules.aggregates[index.at()].measure),
-        _ => None,
+/// What a compute can be.
+#[derive(PartialEq, Eq)]
+enum Computed {
+    /// A whole number from 0 on, never missing.
+    Count,
+    /// Never missing.
+    Number,
+    Any,
+}
+
+fn computed(formula: &Formula, rules: &Rules) -> Computed {
+    match formula {
+        Formula::Number(_) | Formula::Score(_) => Computed::Number,
+        Formula::Aggregate(index) => match rules.aggregates[index.at()].measure {
+            Measure::Count | Measure::Values { kind: ValueKind::UniqueCount, .. } => Computed::Count,
+            Measure::Amount { kind: AmountKind::Sum, .. } => Computed::Number,
+            _ => Computed::Any,
+        },
+        _ => Computed::Any,
     }
 }
 
@@ -119,7 +142,7 @@ fn first_like(spot: &Spot) -> Cut {
     Cut::before(match spot {
         Spot::Bool(_) => Spot::Bool(false),
         Spot::Number(_) => Spot::Number(Number(f64::NEG_INFINITY)),
-        Spot::Text(_) => Spot::Text(String::new()),
+        Spot::Text(_) => Spot::Text("".into()),
         Spot::Unordered => Spot::Unordered,
     })
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use super::{Form, Logic};
 use crate::lang::compile::{Compiler, RuleFile, Settings};
 use crate::lang::eval::{View, holds};
-use crate::lang::rules::{AggregateIndex, Condition, Rules, SegmentIndex, Selector, TrailIndex, TraitIndex};
+use crate::lang::rules::{
+    AggregateIndex, Condition, HoldIndex, Rules, SegmentIndex, Selector, TrailIndex, TrailKind, TraitIndex,
+};
 use crate::lang::window::Calendar;
 use crate::model::{Moment, Timestamp, Value, id::Offset};
 
@@ -20,20 +22,17 @@ struct Customer<'r> {
     rules: &'r Rules,
     traits: Vec<Option<Value>>,
     count: f64,
+    held_since: Timestamp,
     trails: Vec<Vec<Moment>>,
 }
 
 impl View for Customer<'_> {
-    fn now(&self) -> Timestamp {
-        Timestamp(NOW)
-    }
-
-    fn trait_value(&self, index: TraitIndex) -> Option<&Value> {
-        self.traits[index.at()].as_ref()
-    }
-
     fn rules(&self) -> &Rules {
         self.rules
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(NOW)
     }
 
     fn answers(&self, condition: &Condition) -> bool {
@@ -44,12 +43,20 @@ impl View for Customer<'_> {
         Calendar::default()
     }
 
+    fn trait_value(&self, index: TraitIndex) -> Option<&Value> {
+        self.traits[index.at()].as_ref()
+    }
+
     fn aggregate(&self, _: AggregateIndex) -> Option<Value> {
         Some(Value::Number(self.count))
     }
 
     fn trail(&self, index: TrailIndex) -> &[Moment] {
         self.trails.get(index.at()).map_or(&[], Vec::as_slice)
+    }
+
+    fn held_since(&self, index: HoldIndex) -> Option<Timestamp> {
+        holds(&self.rules.holds[index.at()].state, self).then_some(self.held_since)
     }
 
     fn in_segment(&self, index: SegmentIndex) -> bool {
@@ -79,16 +86,29 @@ fn question() -> impl Strategy<Value = String> {
         1 => prop_oneof![Just("score"), Just("plan"), Just("name"), Just("member")].prop_map(|n| format!("{n} is set")),
         1 => prop_oneof![Just("score"), Just("plan"), Just("name"), Just("member")].prop_map(|n| format!("{n} is missing")),
         1 => any::<bool>().prop_map(|is| format!("member is {is}")),
+        1 => "[xyz]".prop_map(|v| format!("plan has been \"{v}\" for at least 2 days")),
         4 => did(),
     ]
 }
 
 fn did() -> impl Strategy<Value = String> {
-    let within = prop_oneof![Just(""), Just(" in last 2 days"), Just(" in last 5 days"), Just(" since last \"B\"")];
-    let what = prop_oneof![Just("\"A\""), Just("\"B\""), Just("any activity")];
-    (any::<bool>(), what, 1..3, within).prop_map(|(not, what, n, within)| {
-        let not = if not { "not " } else { "" };
-        format!("did {not}{what} at least {n} times{within}")
+    let within = proptest::sample::select(vec![
+        "",
+        " in last 2 days",
+        " in last 5 days",
+        " in last 1 month",
+        " today",
+        " this week",
+        " this month",
+        " this year",
+        " since last \"B\"",
+    ]);
+    let what = proptest::sample::select(vec!["\"A\"", "\"B\"", "any activity"]);
+    let often = proptest::sample::select(vec!["", " at least 2 times", " at most 1 time", " on at least 2 days"]);
+    let often = prop_oneof![4 => often, 1 => Just(" for the first time")];
+    (any::<bool>(), what, often, within).prop_map(|(not, what, often, within)| {
+        let not = if not && !often.contains("most") { "not " } else { "" };
+        format!("did {not}{what}{often}{within}")
     })
 }
 
@@ -133,21 +153,27 @@ fn customers<'r>(rules: &'r Rules, seeds: &[u64]) -> Vec<Customer<'r>> {
         let mut by_event: BTreeMap<String, Vec<Moment>> = BTreeMap::new();
         for event in ["A", "B"] {
             let mut moments: Vec<Moment> = (0..pick(4))
-                .map(|_| Moment { at: Timestamp(NOW - pick(8) as i64 * DAY + DAY / 2 - DAY), offset: Offset(pick(64)) })
+                .map(|_| Moment { at: Timestamp(NOW - DAY / 24 - pick(16) as i64 * DAY / 2), offset: Offset(pick(64)) })
                 .collect();
             moments.sort_by(|a, b| b.cmp(a));
             by_event.insert(event.to_owned(), moments);
         }
-        let trails = rules.trails.iter().map(|trail| match &trail.selector {
-            Selector::Named(event) => by_event[event].clone(),
-            Selector::AnyActivity => {
-                let mut all = by_event.values().flatten().copied().collect::<Vec<Moment>>();
-                all.sort_by(|a, b| b.cmp(a));
-                all
+        let trails = rules.trails.iter().map(|trail| {
+            let mut moments = match &trail.selector {
+                Selector::Named(event) => by_event[event].clone(),
+                Selector::AnyActivity => by_event.values().flatten().copied().collect(),
+            };
+            moments.sort_by(|a, b| b.cmp(a));
+            match trail.kind {
+                TrailKind::Each => {}
+                TrailKind::Days => moments.dedup_by_key(|moment| Calendar::default().date(moment.at)),
+                TrailKind::First => drop(moments.drain(..moments.len().saturating_sub(1))),
             }
+            moments
         });
         let trails = trails.collect();
-        Customer { rules, traits: vec![score, plan, name, member], count: pick(4) as f64, trails }
+        let traits = vec![score, plan, name, member];
+        Customer { rules, traits, count: pick(4) as f64, held_since: Timestamp(NOW - pick(4) as i64 * DAY), trails }
     };
     seeds.iter().map(|seed| one(*seed)).collect()
 }
@@ -223,6 +249,7 @@ fn all_contradictions_over_one_value_are_found() {
                     rules: &rules,
                     traits: vec![score, None, None, None],
                     count: 0.0,
+                    held_since: Timestamp(NOW),
                     trails: Vec::new(),
                 });
                 let condition = &rules.segments[0].condition;
