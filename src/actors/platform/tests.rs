@@ -99,6 +99,8 @@ async fn a_rank_is_worked_out_over_everyone_and_stands_until_the_next_time() {
         let id = |n| format!("{batch}-{who}-{n}");
         (0..count).map(|n| event(&id(n), "Order Completed", &format!("user-{who}"))).collect::<Vec<_>>()
     };
+    // The first time is at once, over nobody.
+    platform.settle().await;
     for who in 1..=10 {
         platform.ingest(orders(who, who, "a"), Vec::new()).await.unwrap();
     }
