@@ -97,6 +97,7 @@ codes! {
     TW214 UnusedCompute Note "a compute that nothing uses";
     TW215 BeyondRetention Warning "a window that looks further back than events are kept";
     TW216 UnusedDeclaration Note "a topic, purpose, list or audience that nothing uses";
+    TW217 NotFollowed Note "a declaration that is checked and not followed yet";
     TW230 BadPattern Error "a pattern that cannot be used";
     TW301 UnknownStep Error "a step that the journey does not have";
     TW302 SharesNotWhole Error "the shares of a split do not add up to 100%";

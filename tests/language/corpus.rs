@@ -7,12 +7,13 @@ use tidewater::workspace::load::compile;
 
 const DESIGN: &str = include_str!("corpus/valid/design.tide");
 
-fn workspace(rules: &str) -> Loaded {
+pub(crate) fn workspace(rules: &str) -> Loaded {
     let files = [
         ("rules/r.tide", rules),
         ("lists/webinar-may.csv", "email,name\nAda@example.com ,Ada\n\"bo@example.com\",Bo\n"),
         ("journeys/welcome.yaml", "journey: welcome\nenter: { event: Signed Up }\nsteps: [ wait: 1 day ]\n"),
         ("templates/reminder.html", "<title>Still there?</title>"),
+        ("templates/cart-reminder.html", "<title>Your cart</title>"),
         (
             "tidewater.yaml",
             "time_zone: Europe/Berlin\nweek_starts: monday\ndefault_country: US\nsources: { s: key }\n\

@@ -376,6 +376,7 @@ event "Order Completed" { order_id: text required, revenue: money by currency, c
             rules
         }
         Code::SilencedWithoutReason | Code::CannotSilence | Code::SilencesNothing => rules,
+        Code::UnknownJourney | Code::UnknownList | Code::UnknownConstant | Code::BadPattern => rules,
         _ => "",
     };
     for code in [

@@ -8,6 +8,7 @@ mod journeys;
 mod lint;
 mod merges;
 mod person;
+mod reference;
 mod runs;
 mod silence;
 mod snapshots;

@@ -16,6 +16,11 @@ impl Compiler {
         source: &Source,
         findings: &mut Vec<Finding>,
     ) {
+        if let Some(first) = items.first() {
+            let message =
+                "`identity` is checked and not followed yet: profiles are joined by `user_id` and `anonymous_id`";
+            findings.push(Finding::new(Code::NotFollowed, source.place(first.name.span), message));
+        }
         for (priority, item) in items.into_iter().enumerate() {
             let place = source.place(item.name.span);
             if self.rules.identity.contains_key(&item.name.text) {
