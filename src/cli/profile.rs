@@ -1,13 +1,15 @@
 //! `tidewater profile`: one customer.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
 use crate::engine::explain::profile_view;
-use crate::engine::snapshot;
+use crate::engine::{Profile, snapshot};
 use crate::model::{ProfileId, Timestamp};
 use crate::store::Store;
+use crate::workspace::Program;
 use crate::workspace::load::recompile;
 
 use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
@@ -46,7 +48,7 @@ pub(super) fn run(command: Command) -> Done {
     })
 }
 
-async fn find(store: &Store, who: &str) -> Result<ProfileId, Failure> {
+pub(super) async fn find(store: &Store, who: &str) -> Result<ProfileId, Failure> {
     if let Ok(id) = who.parse::<ProfileId>() {
         return Ok(store.surviving_profile(id).await?);
     }
@@ -57,8 +59,8 @@ async fn find(store: &Store, who: &str) -> Result<ProfileId, Failure> {
     }
 }
 
-async fn view(store: &Store, who: &str, events: u64) -> Result<Json, Failure> {
-    let id = find(store, who).await?;
+/// A profile as it was saved last, and the program that is in force.
+pub(super) async fn load(store: &Store, id: ProfileId) -> Result<(Profile, Arc<Program>), Failure> {
     let saved = store.load_profiles(&[id]).await?;
     let Some(saved) = saved.first() else {
         return Err(Failure::new(format!("the profile {id} has not been saved yet; try again in a moment")));
@@ -69,6 +71,12 @@ async fn view(store: &Store, who: &str, events: u64) -> Result<Json, Failure> {
         None => None,
     };
     let program = program.ok_or_else(|| Failure::new("the program that is in force cannot be read by this version"))?;
+    Ok((profile, program))
+}
+
+async fn view(store: &Store, who: &str, events: u64) -> Result<Json, Failure> {
+    let id = find(store, who).await?;
+    let (profile, program) = load(store, id).await?;
     let now = Timestamp(chrono::Utc::now().timestamp_millis());
     let mut view = profile_view(&profile, &program, now);
     let identifiers: Vec<Json> = store

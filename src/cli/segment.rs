@@ -1,8 +1,12 @@
-//! `tidewater segment`: sizes and members.
+//! `tidewater segment`: sizes, members, and why a customer is in one.
 
 use std::process::ExitCode;
 
 use serde_json::json;
+
+use crate::engine::explain::{Explained, explain_segment};
+use crate::lang::rules::SegmentIndex;
+use crate::model::Timestamp;
 
 use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
 
@@ -32,6 +36,21 @@ pub(super) enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Why a customer is in a segment, or is not: the truth of each part of its rule.
+    #[command(
+        after_help = "Examples:\n  tidewater segment explain vip user_id:ada\n  tidewater segment explain vip ada \
+--format json"
+    )]
+    Explain {
+        /// Name of the segment.
+        segment: String,
+        /// A profile's id, `user_id:ada`, `anonymous_id:…`, or a bare user id.
+        who: String,
+        #[command(flatten)]
+        database: Database,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 pub(super) fn run(command: Command) -> Done {
@@ -39,8 +58,46 @@ pub(super) fn run(command: Command) -> Done {
         match command {
             Command::List { database, format } => list(&database, format).await,
             Command::Members { segment, limit, database, format } => members(&segment, limit, &database, format).await,
+            Command::Explain { segment, who, database, format } => explain(&segment, &who, &database, format).await,
         }
     })
+}
+
+async fn explain(segment: &str, who: &str, database: &Database, format: Format) -> Done {
+    let store = database.open().await?;
+    let id = super::profile::find(&store, who).await?;
+    let (profile, program) = super::profile::load(&store, id).await?;
+    let names = || program.rules.segments.iter().map(|segment| segment.name.as_str());
+    let Some(index) = names().position(|name| name == segment) else {
+        let near = crate::finding::did_you_mean(segment, names());
+        let help = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+        return Err(Failure::new(format!("no segment is called `{segment}`{help}")));
+    };
+    let now = Timestamp(chrono::Utc::now().timestamp_millis());
+    let explained = explain_segment(&profile, &program, SegmentIndex(index as u32), now);
+    match format {
+        Format::Json => {
+            let members: Option<String> =
+                profile.memberships().find(|(name, _)| *name == segment).map(|(_, since)| since.to_string());
+            print_json(&json!({"segment": segment, "profile": id, "in_since": members, "rule": explained}))?;
+        }
+        Format::Human => {
+            let word = if explained.holds { "in" } else { "not in" };
+            anstream::println!("{who} is {word} {segment}");
+            draw(&explained, 1);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line a part, indented by how deep it stands.
+fn draw(part: &Explained, depth: usize) {
+    let mark = if part.holds { "yes" } else { "no " };
+    let found = part.found.as_ref().map(|found| format!("   ({found})")).unwrap_or_default();
+    anstream::println!("{}{mark}  {}{found}", "  ".repeat(depth), part.asked);
+    for inner in &part.parts {
+        draw(inner, depth + 1);
+    }
 }
 
 async fn list(database: &Database, format: Format) -> Done {

@@ -21,6 +21,7 @@ mod order;
 mod parse;
 pub mod readers;
 pub mod rules;
+pub mod say;
 pub mod sequence;
 mod shared;
 mod syntax;

@@ -12,6 +12,11 @@ const RESERVED: &[&str] = &[
     "contains", "starts", "ends", "has", "matches",
 ];
 
+/// Whether a bare word cannot be a name.
+pub(in crate::lang) fn is_reserved(word: &str) -> bool {
+    RESERVED.contains(&word)
+}
+
 pub(super) struct Cursor<'a> {
     text: &'a str,
     /// Without comments and line breaks.

@@ -17,6 +17,7 @@ use crate::model::limit::SOURCE_BYTES;
 
 use super::syntax::{Expr, Item};
 use cursor::Cursor;
+pub(super) use cursor::is_reserved;
 
 /// Words that begin an item, in the first column of a line.
 pub(super) const ITEM_WORDS: &[&str] = &[
