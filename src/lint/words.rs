@@ -69,7 +69,8 @@ fn selector(trail: TrailIndex, rules: &Rules) -> String {
     }
 }
 
-fn operator_words(operator: Operator) -> &'static str {
+/// How a comparison is written.
+pub(super) fn operator_words(operator: Operator) -> &'static str {
     match operator {
         Operator::IsNot => "is not",
         Operator::IsAnyCase => "is any case",
