@@ -3,6 +3,7 @@
 mod activity;
 mod journey;
 mod outcome;
+pub mod seen;
 mod segment;
 
 pub use activity::{EventCount, activity_report};

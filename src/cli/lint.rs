@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use crate::finding::{Code, Finding, Fix, Severity, SourceId};
 
+use super::against::hold_against;
 use super::check::{self, Checked, print_findings, summary};
 use super::drawing::{as_json, as_sarif, for_github};
 use super::output::{Done, Failure, print_json};
@@ -13,7 +14,8 @@ use super::output::{Done, Failure, print_json};
 /// Check rules, journeys, templates, scenarios and settings.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  tidewater lint\n  tidewater lint examples/newsletter --format json\n  tidewater \
-lint --fix\n  tidewater lint --explain TW203")]
+lint --fix\n  tidewater lint --against\n  tidewater lint my-shop --against postgres://shop@db.example/tidewater\n  \
+tidewater lint --explain TW203")]
 pub(super) struct Arguments {
     /// Folder of the workspace.
     #[arg(default_value = ".")]
@@ -23,6 +25,10 @@ pub(super) struct Arguments {
     /// Draw notes as well, which are only counted otherwise.
     #[arg(long)]
     notes: bool,
+    /// Look into data as well, for values that nobody has, events that stopped and the like: into the database at this
+    /// address, or into the workspace's own where none is given. Nothing in it is changed.
+    #[arg(long, value_name = "DATABASE", num_args = 0..=1)]
+    against: Option<Option<String>>,
     /// Write the changes that a machine can know.
     #[arg(long)]
     fix: bool,
@@ -44,16 +50,24 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     if let Some(number) = &arguments.explain {
         return explain(number);
     }
-    let mut checked = check::checked(&arguments.path)?;
+    let mut checked = look(arguments)?;
     if arguments.fix {
         let written = write_fixes(&checked, &arguments.path)?;
         if written > 0 {
             anstream::eprintln!("{written} change{} written", if written == 1 { "" } else { "s" });
-            checked = check::checked(&arguments.path)?;
+            checked = look(arguments)?;
         }
     }
     print(&checked, arguments)?;
     Ok(if checked.report.has_errors() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn look(arguments: &Arguments) -> Result<Checked, Failure> {
+    let checked = check::checked(&arguments.path)?;
+    match &arguments.against {
+        Some(database) => hold_against(checked, database.as_deref(), &arguments.path),
+        None => Ok(checked),
+    }
 }
 
 fn print(checked: &Checked, arguments: &Arguments) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! The commands: one file each; print and exit, no logic of their own.
 
+mod against;
 mod check;
 mod demo;
 mod drawing;

@@ -1,8 +1,8 @@
 //! The registry of all finding codes. A number is given once and never used again.
 //!
 //! Ranges: `TW0xx` files and syntax, `TW1xx` names, `TW2xx` types and meaning of rules, `TW3xx` journeys,
-//! `TW4xx` messages, templates and consent, `TW5xx` `tidewater.yaml`, `TW6xx` scenarios, `TW8xx` comments that silence
-//! findings.
+//! `TW4xx` messages, templates and consent, `TW5xx` `tidewater.yaml`, `TW6xx` scenarios, `TW7xx` what data tells,
+//! `TW8xx` comments that silence findings.
 //! Each code has a page `docs/findings/TWnnn.md`, which `tidewater lint --explain` prints.
 
 use std::fmt;
@@ -120,6 +120,12 @@ codes! {
     TW501 BadConfig Error "a value of `tidewater.yaml` that cannot be used";
     TW502 MissingVariable Error "an environment variable that is not set";
     TW601 BadScenario Error "a scenario that cannot be carried out";
+    TW701 ValueNeverSeen Warning "a value that a rule asks for and that data never had";
+    TW702 EventNeverCame Warning "an event that a rule reads and that never came";
+    TW703 EventStopped Warning "an event that a rule reads and that comes no more";
+    TW704 EmptySegment Warning "a segment that nobody was ever in";
+    TW705 EverybodyIn Warning "a segment that everybody is in";
+    TW706 EmptiedSegment Note "a segment that nobody is in now";
     TW801 SilencedWithoutReason Warning "a comment that silences without a reason, or cannot be read";
     TW802 CannotSilence Warning "a comment that names a code that cannot be silenced";
     TW803 SilencesNothing Warning "a comment that silences nothing";

@@ -97,10 +97,10 @@ impl Saying<'_> {
         let values = |values: &[Value]| values.iter().map(say_value).collect::<Vec<_>>().join(", ");
         match condition {
             Condition::Compare { operand, operator, value } => {
-                format!("{} {} {}", self.operand(operand), words(*operator), say_value(value))
+                format!("{} {} {}", self.operand(operand), say_operator(*operator), say_value(value))
             }
             Condition::CompareWith { operand, operator, other } => {
-                format!("{} {} {}", self.operand(operand), words(*operator), self.operand(other))
+                format!("{} {} {}", self.operand(operand), say_operator(*operator), self.operand(other))
             }
             Condition::OneOf { operand, values: list, negated } => {
                 let not = if *negated { " not" } else { "" };
@@ -121,7 +121,7 @@ impl Saying<'_> {
                     Quantifier::Any => format!("any {list} ({inner})"),
                     Quantifier::All => format!("all {list} ({inner})"),
                     Quantifier::Count { operator, value } => {
-                        format!("count of {list} ({inner}) {} {value}", words(*operator))
+                        format!("count of {list} ({inner}) {} {value}", say_operator(*operator))
                     }
                 }
             }
@@ -147,7 +147,7 @@ impl Saying<'_> {
         match state {
             Condition::Compare { operator: Operator::Is, value, .. } => say_value(value),
             Condition::Compare { operator: Operator::IsNot, value, .. } => format!("not {}", say_value(value)),
-            Condition::Compare { operator, value, .. } => format!("{} {}", words(*operator), say_value(value)),
+            Condition::Compare { operator, value, .. } => format!("{} {}", say_operator(*operator), say_value(value)),
             other => {
                 let said = self.comparison(other);
                 said.find(" not in (")
@@ -331,7 +331,9 @@ fn in_hours(span: Span) -> String {
     unit.map_or_else(|| span.to_string(), |(unit, name)| format!("{} {name}", span.0 / unit.0))
 }
 
-fn words(operator: Operator) -> &'static str {
+/// How a comparison is written.
+#[must_use]
+pub fn say_operator(operator: Operator) -> &'static str {
     match operator {
         Operator::Is => "is",
         Operator::IsNot => "is not",

@@ -1,5 +1,6 @@
 //! What can be said of a checked workspace beyond right and wrong: one finding a file. Pure.
 
+pub mod against;
 mod beyond_retention;
 mod contradiction;
 mod endless_restarts;
@@ -50,17 +51,28 @@ impl Report {
     }
 }
 
-/// All findings of a workspace: those of reading it, and where it could be read, those of lint. The one place in which
-/// severities and silence count.
+/// All findings of a workspace: those of reading it, and where it could be read, those of lint.
 #[must_use]
 pub fn report(loaded: &Loaded) -> Report {
+    judged(loaded, None)
+}
+
+/// The same with what data tells: see [`against::findings`].
+#[must_use]
+pub fn report_with_data(loaded: &Loaded, of_data: Vec<Finding>) -> Report {
+    judged(loaded, Some(of_data))
+}
+
+/// The one place in which severities and silence count.
+fn judged(loaded: &Loaded, of_data: Option<Vec<Finding>>) -> Report {
+    // Comments of which nobody knows what they would silence are not called left over.
+    let (all_ran, data_was_seen) = (loaded.program.is_some(), of_data.is_some());
     let mut found = loaded.findings.clone();
     found.extend(look(loaded));
+    found.extend(of_data.unwrap_or_default());
     let mut silence = Silence::read(&loaded.sources);
     let (mut findings, mut silenced) = silence.part(found);
-    // Where the rest of lint could not run, nobody knows what a comment would silence.
-    let all_ran = loaded.program.is_some();
-    findings.extend(silence.left_over(|_| all_ran));
+    findings.extend(silence.left_over(|code| all_ran && (data_was_seen || !against::OF_DATA.contains(&code))));
     findings.append(&mut silence.unclear);
     let set = |finding: &mut Finding| {
         let severity = loaded.severities.of(finding.code);

@@ -26,6 +26,13 @@ impl<'s> Region<'s> {
         &rest[..length]
     }
 
+    /// Its words, each with its place.
+    pub(super) fn words(&self) -> Vec<(Token<'s>, Place)> {
+        let (source, start) = (self.whole.source, self.whole.span.start);
+        let at = |span: Span| Place { source, span: Span::new(span.start + start, span.end + start) };
+        tokens(self.text()).into_iter().map(|(token, span)| (token, at(span))).collect()
+    }
+
     /// What is shown where nothing within it can be told apart.
     pub(super) fn whole(&self) -> Place {
         self.whole
@@ -55,14 +62,15 @@ impl<'s> Region<'s> {
     }
 }
 
-/// An item of a rule file ends before the next line that begins with a letter.
-fn item_length(text: &str) -> usize {
+/// The length of the item of a rule file at the start of a text: it ends before the next line that begins with a letter.
+pub(super) fn item_length(text: &str) -> usize {
     let mut lines = text.match_indices('\n').map(|(at, _)| at);
     lines.find(|at| text[at + 1..].starts_with(|sign: char| sign.is_ascii_alphabetic())).unwrap_or(text.len())
 }
 
+/// One word of a rule. A text between quotes is as it stands there, escapes and all.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Token<'t> {
+pub(super) enum Token<'t> {
     Word(&'t str),
     Number(f64),
     Quoted(&'t str),

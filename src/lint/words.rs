@@ -6,6 +6,8 @@ use crate::lang::say::{say, say_did};
 
 use super::logic::{Times, Within};
 
+pub(super) use crate::lang::say::{say_operator as operator_words, say_value as literal};
+
 /// A condition that holds no others, `did not` included; `None` for one that does.
 pub(super) fn written(condition: &Condition, rules: &Rules) -> Option<String> {
     match condition {

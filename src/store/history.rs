@@ -1,5 +1,6 @@
 //! The history of profiles: every event that counted.
 
+use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::model::{Event, Offset, ProfileId, Timestamp};
@@ -13,6 +14,30 @@ pub struct HistoryItem {
     pub offset: Offset,
     pub received_at: Timestamp,
     pub event: Event,
+}
+
+/// Which events of the history are read whole: of one of these names, or of one of these kinds.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    pub names: Vec<String>,
+    /// As `EventKind::as_str` has them.
+    pub kinds: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// Whether it names no event at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.kinds.is_empty()
+    }
+}
+
+/// An event of the history, whole only where it was wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    pub offset: Offset,
+    pub happened_at: Timestamp,
+    pub event: Option<Event>,
 }
 
 /// An entry into a segment or an exit from it.
@@ -43,6 +68,60 @@ impl Store {
                 Ok(HistoryItem { offset: Offset(row.entry as u64), received_at: Timestamp(row.received_at), event })
             })
             .collect()
+    }
+
+    /// The events before `before` of all profiles, `limit` at most, newest first. Those that `wanted` does not name come
+    /// without their text, which may be long.
+    ///
+    /// # Errors
+    /// The database failed, or a row is damaged.
+    pub async fn recorded_before(
+        &self,
+        before: Offset,
+        wanted: &Wanted,
+        limit: u64,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let is_wanted = Condition::any()
+            .add(history::Column::Name.is_in(&wanted.names))
+            .add(history::Column::Kind.is_in(wanted.kinds.iter().copied()));
+        // The walk goes by the primary key alone: a condition on the name would have the database go by the name's index
+        // and sort what it finds there, for each block anew.
+        let text: Expr = Expr::case(is_wanted, Expr::col(history::Column::Event)).into();
+        let rows: Vec<(i64, i64, Option<String>)> = history::Entity::find()
+            .select_only()
+            .columns([history::Column::Entry, history::Column::HappenedAt])
+            .column_as(text, "event")
+            .filter(history::Column::Entry.lt(i64::try_from(before.0).unwrap_or(i64::MAX)))
+            .order_by_desc(history::Column::Entry)
+            .limit(limit)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        rows.into_iter()
+            .map(|(entry, happened_at, text)| {
+                let event = text.as_deref().map(serde_json::from_str).transpose();
+                let event = event.map_err(|error| StoreError::Corrupt(format!("event at offset {entry}: {error}")))?;
+                Ok(Recorded { offset: Offset(entry as u64), happened_at: Timestamp(happened_at), event })
+            })
+            .collect()
+    }
+
+    /// How often each of these events came and when the latest happened, by name; those that never came are missing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn event_totals(&self, names: &[&str]) -> Result<Vec<(String, i64, Timestamp)>, StoreError> {
+        let rows: Vec<(String, i64, i64)> = history::Entity::find()
+            .select_only()
+            .column(history::Column::Name)
+            .column_as(history::Column::Entry.count(), "events")
+            .column_as(history::Column::HappenedAt.max(), "latest")
+            .filter(history::Column::Name.is_in(names.iter().copied()))
+            .group_by(history::Column::Name)
+            .into_tuple()
+            .all(&self.read)
+            .await?;
+        Ok(rows.into_iter().map(|(name, events, latest)| (name, events, Timestamp(latest))).collect())
     }
 
     /// Number of events that counted, of all profiles.

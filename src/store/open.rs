@@ -8,7 +8,7 @@ use sea_orm::{
     ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
     DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
-use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigratorTrait, seaql_migrations};
 
 use crate::model::limit::SHARDS;
 
@@ -30,9 +30,9 @@ impl Store {
         if let Some(path) = sqlite_path(url) {
             make_folder(path)?;
         }
-        let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, true).await?;
+        let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, Access::Create).await?;
         migrate(&write).await?;
-        let read = connect(url, READERS, false).await?;
+        let read = connect(url, READERS, Access::Use).await?;
         let store = Self { write, read };
         store.check_shards().await?;
         Ok(store)
@@ -43,15 +43,20 @@ impl Store {
     /// # Errors
     /// There is none, or it cannot be read.
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        if let Some(path) = sqlite_path(url)
-            && !std::path::Path::new(path).exists()
-        {
-            let message = format!(
-                "there is no database at `{path}`: start `tidewater serve` first, or name another with --database"
-            );
-            return Err(StoreError::Unusable(message));
-        }
+        must_exist(url)?;
         Self::open(url).await
+    }
+
+    /// Opens a store that is there so that nothing of it can change: its schema is left as it is, and the database
+    /// refuses to write.
+    ///
+    /// # Errors
+    /// There is none, or another version of Tidewater made it.
+    pub async fn open_to_look(url: &str) -> Result<Self, StoreError> {
+        must_exist(url)?;
+        let read = connect(url, 1, Access::Look).await?;
+        must_be_of_this_version(&read).await?;
+        Ok(Self { write: read.clone(), read })
     }
 
     /// Whether the database answers and can be written to.
@@ -179,7 +184,25 @@ fn make_folder(path: &str) -> Result<(), StoreError> {
         .map_err(|error| StoreError::Unusable(format!("the folder `{}` cannot be made: {error}", folder.display())))
 }
 
-async fn connect(url: &str, connections: u32, may_create: bool) -> Result<DatabaseConnection, StoreError> {
+fn must_exist(url: &str) -> Result<(), StoreError> {
+    match sqlite_path(url) {
+        Some(path) if !std::path::Path::new(path).exists() => Err(StoreError::Unusable(format!(
+            "there is no database at `{path}`: start `tidewater serve` first, or name another with --database"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// What a connection may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Create,
+    Use,
+    /// Read only.
+    Look,
+}
+
+async fn connect(url: &str, connections: u32, access: Access) -> Result<DatabaseConnection, StoreError> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -187,12 +210,16 @@ async fn connect(url: &str, connections: u32, may_create: bool) -> Result<Databa
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
-            sqlite
-                .create_if_missing(may_create)
-                .journal_mode(SqliteJournalMode::Wal)
-                // FULL: a commit is on the disk before it is answered.
-                .synchronous(SqliteSynchronous::Full)
-                .busy_timeout(Duration::from_secs(30))
+            let sqlite = sqlite.create_if_missing(access == Access::Create).busy_timeout(Duration::from_secs(30));
+            if access == Access::Look {
+                return sqlite.read_only(true);
+            }
+            // FULL: a commit is on the disk before it is answered.
+            sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+        })
+        .map_sqlx_postgres_opts(move |postgres| match access {
+            Access::Look => postgres.options([("default_transaction_read_only", "on")]),
+            _ => postgres,
         });
     Database::connect(options).await.map_err(|error| {
         StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
@@ -215,8 +242,25 @@ async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {
     Migrator::up(database, None).await.map_err(unusable)
 }
 
+/// Whether the schema is exactly what this program would make it.
+async fn must_be_of_this_version(database: &DatabaseConnection) -> Result<(), StoreError> {
+    let applied = seaql_migrations::Entity::find().all(database).await;
+    let applied =
+        applied.map_err(|error| StoreError::Unusable(format!("this is no database of Tidewater: {error}")))?;
+    let mut applied: Vec<String> = applied.into_iter().map(|one| one.version).collect();
+    applied.sort();
+    let mut known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
+    known.sort();
+    if applied == known {
+        return Ok(());
+    }
+    let message = "another version of Tidewater made this database: look at it with that version";
+    Err(StoreError::Unusable(message.to_owned()))
+}
+
 /// The address as it may be shown.
-fn without_password(url: &str) -> String {
+#[must_use]
+pub fn without_password(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(mut parsed) if parsed.password().is_some() => {
             let _ = parsed.set_password(Some("…"));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
 use serde_json::json;
 
 use crate::engine::transition::Relay;
@@ -10,7 +12,7 @@ use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Kind};
-use super::entity::{membership, profile, relay, shard_offset};
+use super::entity::{membership, merged_profile, profile, relay, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Store, StoreError};
@@ -79,14 +81,33 @@ impl Store {
                 .all(&self.read)
                 .await?;
             for row in rows {
-                loaded.push(SavedProfile {
-                    id: parse_id(&row.id)?,
-                    snapshot: row.snapshot.into_bytes(),
-                    wake: row.wake.map(Timestamp),
-                });
+                loaded.push(saved(row)?);
             }
         }
         Ok(loaded)
+    }
+
+    /// Profiles in order of id, after `after`, `limit` at most, those that were merged into others included.
+    ///
+    /// # Errors
+    /// The database failed, or a profile's row is damaged.
+    pub async fn profiles_after(&self, after: Option<ProfileId>, limit: u64) -> Result<Vec<SavedProfile>, StoreError> {
+        let mut query = profile::Entity::find();
+        if let Some(after) = after {
+            query = query.filter(profile::Column::Id.gt(after.to_string()));
+        }
+        let rows = query.order_by_asc(profile::Column::Id).limit(limit).all(&self.read).await?;
+        rows.into_iter().map(saved).collect()
+    }
+
+    /// Number of profiles, without those that were merged into others.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn profile_count(&self) -> Result<u64, StoreError> {
+        let merged = merged_profile::Entity::find().select_only().column(merged_profile::Column::Loser).into_query();
+        let living = profile::Entity::find().filter(profile::Column::Id.not_in_subquery(merged));
+        Ok(living.count(&self.read).await?)
     }
 
     /// The offset up to which each shard has applied; shards that never committed are missing.
@@ -148,6 +169,11 @@ impl Store {
             })
             .collect()
     }
+}
+
+fn saved(row: profile::Model) -> Result<SavedProfile, StoreError> {
+    let id = parse_id(&row.id)?;
+    Ok(SavedProfile { id, snapshot: row.snapshot.into_bytes(), wake: row.wake.map(Timestamp) })
 }
 
 /// Ids of one query: bounds its size.

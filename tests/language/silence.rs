@@ -76,7 +76,7 @@ fn what_is_wrong_with_a_severity_is_told_at_its_line() {
         ["3:5 TW004 no finding has the code `unused` (`tidewater lint` shows each code, such as `TW209`)"]
     );
     assert_eq!(settings("TW209: warn"), ["3:12 TW501 `warn` is no severity (did you mean `warning`?)"]);
-    assert_eq!(settings("TW209: eror"), ["3:12 TW501 `eror` is no severity (did you mean `error`?)"]);
+    assert_eq!(settings("TW209: errors"), ["3:12 TW501 `errors` is no severity (did you mean `error`?)"]);
     assert_eq!(
         settings("TW209: loud"),
         ["3:12 TW501 `loud` is no severity (a severity is `off`, `note`, `warning` or `error`)"]
@@ -187,7 +187,7 @@ proptest! {
     /// Wherever such a comment stands: no panic, and each place inside its file.
     #[test]
     fn comments_anywhere_are_read_or_told(
-        text in "(# tidewater: allow TW20[89] because x|# tidewater:|\\{#|#\\}|\"|`|segment s = |plan|: |[|é\n #a-]){0,40}",
+        text in "(# tidewater: allow TW20[89] because x|# tidewater:|\\{#|#\\}|\"|`|“|segment s = |plan|: |[|é\n #a-]){0,40}",
     ) {
         let files = ["tidewater.yaml", "rules/r.tide", "journeys/j.yaml", "templates/t.txt"].map(|path| (path, text.as_str()));
         let loaded = load(&files);

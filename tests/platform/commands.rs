@@ -82,7 +82,7 @@ fn what_is_silenced_is_counted_and_told_to_programs() {
     assert_eq!(json[0]["suppressed"]["reason"], "the ads team wants strangers too");
     assert_eq!((&json[0]["suppressed"]["at"]["line"], &json[0]["at"]["line"]), (&Json::from(7), &Json::from(8)));
     assert_eq!(text(&tidewater(&["lint", &path, "--format", "github"]).stdout), "");
-    append(&path, "rules/segments.tide", "segment others = did not \"Article Read\"\n");
+    append(&path, "rules/segments.tide", "segment others = did not \"Article Read\" in last 7 days\n");
     let sarif: Json = serde_json::from_slice(&tidewater(&["lint", &path, "--format", "sarif"]).stdout).unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     assert_eq!((results.len(), &results[0]["suppressions"]), (2, &Json::Array(Vec::new())));

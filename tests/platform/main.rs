@@ -1,5 +1,6 @@
 //! The whole platform: real binary, real servers, real SDKs.
 
+mod against;
 mod commands;
 mod crash;
 mod databases;

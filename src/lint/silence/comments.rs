@@ -3,6 +3,8 @@
 use crate::finding::{Place, SourceFile, SourceId, Span};
 use crate::journey::yaml;
 
+use super::super::text::item_length;
+
 /// The word that such a comment begins with.
 const ADDRESS: &str = "tidewater:";
 
@@ -99,14 +101,10 @@ fn covered(text: &str, comment: Span, form: Form) -> Span {
     while text[start..line_end(start)].trim_start().starts_with(sign) {
         start = line_end(start);
     }
-    let mut end = line_end(start);
-    let begins_item = |from: usize| text[from..].starts_with(|sign: char| sign.is_alphabetic() || sign == '_');
-    if form == Form::Rules && begins_item(start) {
-        while end < text.len() && !begins_item(end) {
-            end = line_end(end);
-        }
+    if form == Form::Rules && text[start..].starts_with(|sign: char| sign.is_ascii_alphabetic()) {
+        return Span::new(start, start + item_length(&text[start..]));
     }
-    Span::new(start, end)
+    Span::new(start, line_end(start))
 }
 
 #[cfg(test)]
@@ -135,7 +133,7 @@ mod tests {
     #[test]
     fn above_a_declaration_all_of_it_is_meant_and_at_a_line_s_end_that_line() {
         let text = "# tidewater: a\n# why\n# tidewater: b\nsegment x =\n  # tidewater: c\n  did \"A\"\n  and y # tidewater: d\n\nsegment z = m\n";
-        check("r.tide", text, &[("a", 4, 8), ("b", 4, 8), ("c", 6, 6), ("d", 7, 7)]);
+        check("r.tide", text, &[("a", 4, 7), ("b", 4, 7), ("c", 6, 6), ("d", 7, 7)]);
     }
 
     #[test]
