@@ -17,8 +17,8 @@ use crate::store::Store;
 use crate::workspace::Program;
 
 use super::board::Board;
-use super::rank;
 use super::group::Request;
+use super::rank;
 use super::sequencer::{Sequencer, Take};
 
 /// How often the clock is looked at.
