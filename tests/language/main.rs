@@ -9,5 +9,6 @@ mod lint;
 mod merges;
 mod person;
 mod runs;
+mod schemas;
 mod silence;
 mod snapshots;

@@ -156,11 +156,11 @@ fn or_variable(schema: &Value) -> Value {
 
 /// The schema, or nothing at all: a key with nothing behind it counts as left out.
 fn with_null(mut schema: Value) -> Value {
-    let null = json!({ "type": "null" });
+    let nothing = json!({ "type": "null" });
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
         words.push(Value::Null);
     } else if let Some(ways) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
-        ways.push(null);
+        ways.push(nothing);
     } else if let Some(kind) = schema.get_mut("type") {
         match kind {
             Value::Array(kinds) => kinds.push(json!("null")),
@@ -168,7 +168,7 @@ fn with_null(mut schema: Value) -> Value {
             _ => {}
         }
     } else {
-        schema = json!({ "anyOf": [schema, null] });
+        schema = json!({ "anyOf": [schema, nothing] });
     }
     schema
 }
