@@ -3,6 +3,7 @@
 mod corpus;
 mod demo_shop;
 mod differential;
+mod editors;
 mod findings;
 mod journeys;
 mod lint;

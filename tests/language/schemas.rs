@@ -372,7 +372,7 @@ const WRITTEN: [&str; 63] = [
 
 /// All keys of all forms, and some that mean nothing.
 fn keys() -> Vec<&'static str> {
-    let mut keys = BTreeSet::from(["x", "stpes", "rentry", "broadcast", "TW209", "1"]);
+    let mut keys = BTreeSet::from(["x", "step", "reentry", "broadcast", "TW209", "1"]);
     let mut seen = BTreeSet::new();
     for document in [&OF_JOURNEYS, &OF_SCENARIOS, &OF_SETTINGS] {
         keys_of_form(document.form, &mut keys, &mut seen);
