@@ -11,6 +11,7 @@ mod list;
 mod output;
 mod profile;
 mod report;
+mod schema;
 mod segment;
 mod serve;
 mod test;
@@ -37,6 +38,7 @@ enum Command {
     Init(init::Arguments),
     Lint(lint::Arguments),
     Fmt(fmt::Arguments),
+    Schema(schema::Arguments),
     Test(test::Arguments),
     Serve(serve::Arguments),
     #[command(subcommand)]
@@ -60,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Fmt(arguments) => fmt::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Serve(arguments) => serve::run(arguments),
         Command::Segment(command) => segment::run(command),

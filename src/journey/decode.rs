@@ -3,17 +3,20 @@
 mod context;
 mod enter;
 mod flow;
+mod forks;
 mod messages;
 mod steps;
+mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 
-use crate::finding::{Code, Finding, did_you_mean};
+use crate::finding::{Code, Finding};
 
+use super::form::{self, Form, Key, Shape, Words, notation};
 use super::graph::{Goal, Journey};
-use super::reader::{self, Fields};
+use super::reader;
 use super::yaml::Node;
 use crate::lang::compile::Compiler;
 use context::Context;
@@ -76,28 +79,58 @@ pub fn decode(
     journey(document, &mut context)
 }
 
+/// A document of a journey file.
+pub static JOURNEY: Form = Form::of(
+    "a journey",
+    &[
+        Key::required("journey", Shape::Written(&notation::NAME), "The name by which reports and commands know it."),
+        Key::optional("title", Shape::Text, "A title for people."),
+        Key::optional("topic", Shape::Text, "What its messages are about; consent is held per topic."),
+        Key::optional(
+            "on_edit",
+            Shape::Word(&Words { now: &["follow"], later: &["pin", "restart"] }),
+            "`follow` carries a run on at the step of the same id.",
+        ),
+        Key::required("enter", Shape::Map(&enter::ENTER), "What starts a run."),
+        Key::optional("exit", Shape::Map(&enter::EXIT), "What ends a run early."),
+        Key::optional("goal", Shape::Map(&GOAL), "What counts as success; it does not end the run."),
+        Key::required(
+            "steps",
+            Shape::List(&steps::STEP),
+            "What is done, one after the other, each beginning with `- `.",
+        ),
+        Key::later("holdout"),
+        Key::later("quiet_hours"),
+        Key::later("frequency_cap"),
+    ],
+);
+
+static GOAL: Form = Form::of(
+    "a goal",
+    &[
+        Key::required("event", Shape::Text, "The event that counts as success."),
+        Key::optional("where", Shape::Text, "A rule over the properties of that event."),
+        Key::optional("within", Shape::Written(&notation::SPAN), "How long after the beginning of the run it counts."),
+    ],
+);
+
 fn journey(document: &Node, context: &mut Context<'_, '_>) -> Option<Journey> {
-    let mut fields = Fields::of(document, "a journey", context.findings)?;
-    if let Some((key, _)) = fields.take_with_key("broadcast") {
+    if let Some((key, _)) = document.entry("broadcast") {
         context.findings.push(
             Finding::new(Code::NotYet, key.place, "broadcasts are not carried out yet")
                 .help("a journey that enters on a `schedule` reaches everyone whom a rule selects"),
         );
         return None;
     }
-    let name = fields.require("journey", context.findings).and_then(|node| context.name(node));
-    let title = fields.take("title").and_then(|node| reader::text(node, "`title`", context.findings));
-    context.topic = fields.take("topic").and_then(|node| context.topic(node));
-    fields.not_yet(&["holdout", "quiet_hours", "frequency_cap"], context.findings);
-    if let Some(node) = fields.take("on_edit") {
-        on_edit(node, context);
-    }
-    let enter = fields.require("enter", context.findings).and_then(|node| enter::decode(node, context));
+    form::check(document, &JOURNEY, context.findings);
+    let name = document.get("journey").and_then(reader::name);
+    let title = document.get("title").and_then(reader::text);
+    context.topic = document.get("topic").and_then(|node| context.topic(node));
+    let enter = document.get("enter").and_then(|node| enter::decode(node, context));
     let by_segment = enter.as_ref().is_some_and(|entry| matches!(entry.enter, super::graph::Enter::Segment(_)));
-    let exit = fields.take("exit").map(|node| enter::exit(node, by_segment, context)).unwrap_or_default();
-    let goal = fields.take("goal").and_then(|node| goal(node, context));
-    let drafts = fields.require("steps", context.findings).map(|node| steps::list(node, "", context));
-    fields.finish(context.findings);
+    let exit = document.get("exit").map(|node| enter::exit(node, by_segment, context)).unwrap_or_default();
+    let goal = document.get("goal").and_then(|node| goal(node, context));
+    let drafts = document.get("steps").map(|node| steps::list(node, "", context));
     let steps = flow::lay_out(drafts?, context);
     let (name, enter) = (name?, enter?);
     Some(Journey {
@@ -118,32 +151,10 @@ fn journey(document: &Node, context: &mut Context<'_, '_>) -> Option<Journey> {
     })
 }
 
-/// A changed journey carries its runs on at the step of the same id. The other ways are not there yet.
-fn on_edit(node: &Node, context: &mut Context<'_, '_>) {
-    let Some(scalar) = reader::text(node, "`on_edit`", context.findings) else { return };
-    match scalar.text.as_str() {
-        "follow" => {}
-        "pin" | "restart" => context.findings.push(
-            Finding::new(Code::NotYet, scalar.place, format!("`on_edit: {}` is not carried out yet", scalar.text))
-                .help("`follow` carries a run on at the step of the same id"),
-        ),
-        other => {
-            let message = format!("`on_edit` is `follow`; this is `{other}`");
-            let finding = Finding::new(Code::WrongShape, scalar.place, message);
-            context.findings.push(match did_you_mean(other, ["follow"]) {
-                Some(near) => finding.fix(scalar.place, near),
-                None => finding,
-            });
-        }
-    }
-}
-
 /// `goal: { event: Order Completed, where: …, within: 7 days }`.
 fn goal(node: &Node, context: &mut Context<'_, '_>) -> Option<Goal> {
-    let mut fields = Fields::of(node, "a goal", context.findings)?;
-    let event = fields.require("event", context.findings).and_then(|node| context.event(node));
-    let filter = fields.take("where").and_then(|node| context.filter(node, event.as_deref()));
-    let within = fields.take("within").and_then(|node| reader::span(node, "`within`", context.findings));
-    fields.finish(context.findings);
+    let event = node.get("event").and_then(|node| context.event(node));
+    let filter = node.get("where").and_then(|node| context.filter(node, event.as_deref()));
+    let within = node.get("within").and_then(reader::span);
     Some(Goal { event: event?, filter, within })
 }

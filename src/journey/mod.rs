@@ -2,6 +2,7 @@
 
 pub mod broken_rule;
 pub mod decode;
+pub mod form;
 pub mod graph;
 pub mod reader;
 pub mod scalar;

@@ -97,6 +97,33 @@ impl Node {
         self.as_scalar().is_some_and(Scalar::is_null)
     }
 
+    /// The keys and values, if the node is a map.
+    #[must_use]
+    pub fn entries(&self) -> &[(Scalar, Self)] {
+        match &self.kind {
+            NodeKind::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// A key of a map with its value, also where nothing stands behind it.
+    #[must_use]
+    pub fn entry(&self, name: &str) -> Option<(&Scalar, &Self)> {
+        self.entries().iter().find(|(key, _)| key.text == name).map(|(key, value)| (key, value))
+    }
+
+    /// The value of a key of a map. A key with nothing behind it counts as left out.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Self> {
+        self.entry(name).map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    /// Where a map's first key stands: there a missing key is shown.
+    #[must_use]
+    pub fn first_key(&self) -> Place {
+        self.entries().first().map_or(self.place, |(key, _)| key.place)
+    }
+
     /// What kind of node this is, in words for people.
     #[must_use]
     pub fn kind_name(&self) -> &'static str {

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 
-use crate::finding::{Code, Finding};
+use crate::finding::Finding;
 use crate::journey::decode::ChannelKind;
-use crate::journey::reader::{self, Fields, unknown, wrong_shape};
+use crate::journey::form::{Form, Key, Kinds, Named, Shape, Words};
+use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind, Scalar};
 
 use super::config::{AudienceConfig, ChannelConfig, EmailConfig, Secret, SmtpSecurity, WebhookConfig};
@@ -15,83 +16,116 @@ use super::settings::{bad, secret, url};
 /// The name of the channel that carries e-mail.
 const EMAIL: &str = "email";
 
-/// Reads all channels. Their kinds go to `kinds` also where their settings are wrong.
-pub(super) fn read(
-    node: &Node,
-    kinds: &mut BTreeMap<String, ChannelKind>,
-    findings: &mut Vec<Finding>,
-    running: &mut Vec<Finding>,
-) -> BTreeMap<String, ChannelConfig> {
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`channels` is a map of channels by name"));
-        return BTreeMap::new();
+pub(super) static CHANNELS: Named = Named {
+    keys: &[Key::required(EMAIL, Shape::Map(&SMTP), "The channel that carries e-mail.")],
+    names: None,
+    of: Shape::Kinds(&Kinds {
+        what: "a channel",
+        key: "kind",
+        forms: &[("webhook", &WEBHOOK), ("audience", &AUDIENCE)],
+        about: "The channel named `email`, and no other, is of kind `smtp`.",
+    }),
+};
+
+static SMTP: Form = Form::of(
+    "the channel `email`",
+    &[
+        Key::optional("kind", Shape::Word(&Words::of(&["smtp"])), "The channel named `email` is of kind `smtp`."),
+        Key::required("host", Shape::Text, "The mail server."),
+        Key::optional("port", Shape::Whole { from: 1, to: 65_535 }, "By `security` 25, 587 or 465 unless said."),
+        Key::optional(
+            "security",
+            Shape::Word(&Words::of(&["none", "starttls", "tls"])),
+            "How the way to the server is kept secret; `starttls` unless said.",
+        ),
+        Key::optional("user", Shape::Text, "The user's name at the server."),
+        Key::optional("password", Shape::Text, "The user's password."),
+        Key::required("from", Shape::Text, "The sender: `Shop <hello@example.com>`."),
+        Key::optional("reply_to", Shape::Text, "Where answers go."),
+        Key::optional("connections", Shape::Whole { from: 1, to: 1_000 }, "Open connections at most; 4 unless said."),
+    ],
+);
+
+static WEBHOOK: Form = Form::of(
+    "a `webhook` channel",
+    &[
+        Key::required("kind", Shape::Word(&Words::of(&["webhook"])), "What the channel is."),
+        Key::required("url", Shape::Text, "The address that is called."),
+        Key::required("secret", Shape::Text, "`whsec_` and 24 to 64 bytes in base64: the key of the signature."),
+        Key::optional("headers", Shape::Named(&Named::each(Shape::Text)), "Further headers of each call."),
+        PRIVATE_NETWORK,
+        AT_ONCE,
+    ],
+);
+
+static AUDIENCE: Form = Form::of(
+    "an `audience` channel",
+    &[
+        Key::required("kind", Shape::Word(&Words::of(&["audience"])), "What the channel is."),
+        Key::required("url", Shape::Text, "The address that is called."),
+        Key::optional("token", Shape::Text, "Sent as a bearer token."),
+        PRIVATE_NETWORK,
+        AT_ONCE,
+    ],
+);
+
+const PRIVATE_NETWORK: Key = Key::optional(
+    "allow_private_network",
+    Shape::Bool,
+    "Whether the address may lie on this machine or in a private network.",
+);
+const AT_ONCE: Key =
+    Key::optional("requests_at_once", Shape::Whole { from: 1, to: 1_000 }, "Calls under way at most; 8 unless said.");
+
+/// The kinds of all channels, also of those whose settings are wrong.
+pub(super) fn kinds(document: &Node) -> BTreeMap<String, ChannelKind> {
+    let channels = document.get("channels").map(Node::entries).unwrap_or_default();
+    channels.iter().filter_map(|(name, node)| Some((name.text.clone(), kind(name, node)?))).collect()
+}
+
+/// What a channel is, where that can be read. The one named `email`, and no other, is of kind `smtp`.
+pub(super) fn kind(name: &Scalar, node: &Node) -> Option<ChannelKind> {
+    let kind = match node.get("kind") {
+        Some(kind) => ChannelKind::find(&reader::text(kind)?.text)?,
+        None if name.text == EMAIL && matches!(node.kind, NodeKind::Map(_)) => ChannelKind::Smtp,
+        None => return None,
     };
+    ((kind == ChannelKind::Smtp) == (name.text == EMAIL)).then_some(kind)
+}
+
+/// Reads all channels.
+pub(super) fn read(document: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, ChannelConfig> {
     let mut channels = BTreeMap::new();
-    for (name, node) in entries {
-        let Some(mut fields) = Fields::of(node, "a channel", findings) else { continue };
-        let Some(kind) = kind(name, &mut fields, findings) else { continue };
-        kinds.insert(name.text.clone(), kind);
-        let channel = match kind {
-            ChannelKind::Smtp => email(&mut fields, running).map(ChannelConfig::Email),
-            ChannelKind::Webhook => webhook(&mut fields, running).map(ChannelConfig::Webhook),
-            ChannelKind::Audience => audience(&mut fields, running).map(ChannelConfig::Audience),
+    for (name, node) in document.get("channels").map(Node::entries).unwrap_or_default() {
+        let channel = match kind(name, node) {
+            Some(ChannelKind::Smtp) => email(node, findings).map(ChannelConfig::Email),
+            Some(ChannelKind::Webhook) => webhook(node, findings).map(ChannelConfig::Webhook),
+            Some(ChannelKind::Audience) => audience(node, findings).map(ChannelConfig::Audience),
+            None => None,
         };
-        fields.finish(running);
         channels.extend(channel.map(|channel| (name.text.clone(), channel)));
     }
     channels
 }
 
-fn kind(name: &Scalar, fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<ChannelKind> {
-    let kind = match fields.take("kind") {
-        Some(node) => {
-            let scalar = reader::text(node, "`kind`", findings)?;
-            let kind = ChannelKind::find(&scalar.text);
-            if kind.is_none() {
-                let message = format!("`{}` is no kind of channel; there are smtp, webhook and audience", scalar.text);
-                let known = ChannelKind::NAMES.into_iter();
-                findings.push(unknown(Code::BadConfig, scalar.place, message, &scalar.text, known));
-            }
-            kind?
-        }
-        None if name.text == EMAIL => ChannelKind::Smtp,
-        None => {
-            let message = format!("channel `{}` needs `kind`: smtp, webhook or audience", name.text);
-            findings.push(Finding::new(Code::MissingKey, name.place, message));
-            return None;
-        }
-    };
-    if (kind == ChannelKind::Smtp) != (name.text == EMAIL) {
-        findings.push(bad(name, "the channel named `email`, and no other, is of kind `smtp`"));
-        return None;
-    }
-    Some(kind)
-}
-
-fn email(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<EmailConfig> {
-    let host = fields.require("host", findings).and_then(|node| reader::text(node, "`host`", findings));
-    let security = match fields.take("security") {
-        Some(node) => security(node, findings)?,
-        None => SmtpSecurity::StartTls,
+fn email(node: &Node, findings: &mut Vec<Finding>) -> Option<EmailConfig> {
+    let text = |key: &str| node.get(key).and_then(reader::text).map(|scalar| scalar.text.clone());
+    let security = match text("security").as_deref() {
+        Some("none") => SmtpSecurity::None,
+        Some("tls") => SmtpSecurity::Tls,
+        _ => SmtpSecurity::StartTls,
     };
     let default_port = match security {
         SmtpSecurity::None => 25,
         SmtpSecurity::StartTls => 587,
         SmtpSecurity::Tls => 465,
     };
-    let port = match fields.take("port") {
-        Some(node) => reader::whole(node, "`port`", 1..=65_535, findings)?,
-        None => default_port,
-    };
-    let user = fields.take("user").and_then(|node| reader::text(node, "`user`", findings));
-    let password = fields.take("password").and_then(|node| secret(node, "`password`", findings));
-    let from = fields.require("from", findings).and_then(|node| mailbox(node, "`from`", findings));
-    let reply_to = fields.take("reply_to").and_then(|node| mailbox(node, "`reply_to`", findings));
-    let connections = match fields.take("connections") {
-        Some(node) => reader::whole(node, "`connections`", 1..=1_000, findings)?,
-        None => 4,
-    };
-    let host = host?;
+    let port = node.get("port").map_or(Some(default_port), reader::whole)?;
+    let password = node.get("password").and_then(secret);
+    let from = node.get("from").and_then(|node| mailbox(node, "`from`", findings));
+    let reply_to = node.get("reply_to").and_then(|node| mailbox(node, "`reply_to`", findings));
+    let connections = node.get("connections").map_or(Some(4), reader::whole)?;
+    let host = node.get("host").and_then(reader::text)?;
     if security == SmtpSecurity::None && password.is_some() && !is_loopback(&host.text) {
         let message = format!("the password would travel to `{}` in plain text", host.text);
         findings.push(bad(host, message).help("set `security: starttls` or `security: tls`"));
@@ -101,7 +135,7 @@ fn email(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<EmailCo
         host: host.text.clone(),
         port: u16::try_from(port).ok()?,
         security,
-        user: user.map(|user| user.text.clone()),
+        user: text("user"),
         password,
         from: from?,
         reply_to,
@@ -109,21 +143,8 @@ fn email(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<EmailCo
     })
 }
 
-fn security(node: &Node, findings: &mut Vec<Finding>) -> Option<SmtpSecurity> {
-    let scalar = reader::text(node, "`security`", findings)?;
-    match scalar.text.as_str() {
-        "none" => Some(SmtpSecurity::None),
-        "starttls" => Some(SmtpSecurity::StartTls),
-        "tls" => Some(SmtpSecurity::Tls),
-        other => {
-            findings.push(bad(scalar, format!("`security` is `none`, `starttls` or `tls`; this is `{other}`")));
-            None
-        }
-    }
-}
-
 fn mailbox(node: &Node, what: &str, findings: &mut Vec<Finding>) -> Option<String> {
-    let scalar = reader::text(node, what, findings)?;
+    let scalar = reader::text(node)?;
     if scalar.text.parse::<lettre::message::Mailbox>().is_err() {
         let message = format!("{what} is an address such as `Tidewater Shop <shop@example.com>`");
         findings.push(bad(scalar, message));
@@ -144,19 +165,14 @@ struct Target {
     requests_at_once: usize,
 }
 
-fn target(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<Target> {
-    let node = fields.require("url", findings);
-    let address = node.and_then(|node| url(node, "`url`", findings));
-    let private = fields.take("allow_private_network");
-    let private = private.and_then(|node| reader::boolean(node, "`allow_private_network`", findings));
-    let allow_private_network = private.unwrap_or(false);
-    let requests_at_once = match fields.take("requests_at_once") {
-        Some(node) => reader::whole(node, "`requests_at_once`", 1..=1_000, findings)?,
-        None => 8,
-    };
+fn target(node: &Node, findings: &mut Vec<Finding>) -> Option<Target> {
+    let address_node = node.get("url");
+    let address = address_node.and_then(|node| url(node, "`url`", findings));
+    let allow_private_network = node.get("allow_private_network").and_then(reader::boolean).unwrap_or(false);
+    let requests_at_once = node.get("requests_at_once").map_or(Some(8), reader::whole)?;
     let address = address?;
     if address.starts_with("http://") && !allow_private_network {
-        let scalar = node.and_then(Node::as_scalar)?;
+        let scalar = address_node.and_then(Node::as_scalar)?;
         let help = "use `https://`; inside your own network, set `allow_private_network: true`";
         findings.push(bad(scalar, "this would send people's data in plain text").help(help));
         return None;
@@ -164,10 +180,10 @@ fn target(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<Target
     Some(Target { url: address, allow_private_network, requests_at_once: requests_at_once as usize })
 }
 
-fn webhook(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<WebhookConfig> {
-    let secret = fields.require("secret", findings).and_then(|node| signing_secret(node, findings));
-    let headers = fields.take("headers").map(|node| headers(node, findings)).unwrap_or_default();
-    let target = target(fields, findings)?;
+fn webhook(node: &Node, findings: &mut Vec<Finding>) -> Option<WebhookConfig> {
+    let secret = node.get("secret").and_then(|node| signing_secret(node, findings));
+    let headers = node.get("headers").map(|node| headers(node, findings)).unwrap_or_default();
+    let target = target(node, findings)?;
     Some(WebhookConfig {
         url: target.url,
         secret: secret?,
@@ -179,7 +195,7 @@ fn webhook(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<Webho
 
 /// `whsec_` and at least 24 bytes in base64, as the Standard Webhooks scheme asks.
 fn signing_secret(node: &Node, findings: &mut Vec<Finding>) -> Option<Secret> {
-    let scalar = reader::text(node, "`secret`", findings)?;
+    let scalar = reader::text(node)?;
     let encoded = scalar.text.strip_prefix("whsec_");
     let key = encoded.and_then(|encoded| base64::engine::general_purpose::STANDARD.decode(encoded).ok());
     if !key.is_some_and(|key| (24..=64).contains(&key.len())) {
@@ -191,25 +207,21 @@ fn signing_secret(node: &Node, findings: &mut Vec<Finding>) -> Option<Secret> {
 }
 
 fn headers(node: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, Secret> {
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`headers` is a map of names and values"));
-        return BTreeMap::new();
-    };
     let mut headers = BTreeMap::new();
-    for (name, node) in entries {
+    for (name, node) in node.entries() {
         let is_token = |sign: char| sign.is_ascii_alphanumeric() || matches!(sign, '-' | '_');
         if !name.text.chars().all(is_token) || name.text.to_ascii_lowercase().starts_with("webhook-") {
             findings.push(bad(name, format!("`{}` cannot be the name of a header of ours", name.text)));
             continue;
         }
-        headers.extend(secret(node, "a header", findings).map(|value| (name.text.clone(), value)));
+        headers.extend(secret(node).map(|value| (name.text.clone(), value)));
     }
     headers
 }
 
-fn audience(fields: &mut Fields<'_>, findings: &mut Vec<Finding>) -> Option<AudienceConfig> {
-    let token = fields.take("token").and_then(|node| secret(node, "`token`", findings));
-    let target = target(fields, findings)?;
+fn audience(node: &Node, findings: &mut Vec<Finding>) -> Option<AudienceConfig> {
+    let token = node.get("token").and_then(secret);
+    let target = target(node, findings)?;
     Some(AudienceConfig {
         url: target.url,
         token,

@@ -8,6 +8,7 @@ pub mod load;
 pub mod program;
 pub mod scenario;
 mod scenario_reader;
+pub mod schema;
 pub mod settings;
 pub mod severities;
 pub mod shape;

@@ -4,11 +4,12 @@ mod expectation;
 mod happening;
 
 use crate::finding::{Code, Finding, Place};
-use crate::journey::reader::{self, Fields, wrong_shape};
+use crate::journey::form::{self, Form, Key, Shape};
+use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind};
 use crate::lang::duration::parse_span;
 use crate::model::value::ValueMap;
-use crate::model::{Event, EventKind, Span, Timestamp, platform_event};
+use crate::model::{Event, EventKind, Span, Timestamp, Value, platform_event};
 
 use super::program::Program;
 use super::scenario::{Action, Scenario, ScenarioStep};
@@ -26,6 +27,43 @@ pub(super) struct Reader<'a> {
 /// Where virtual time begins unless the file says otherwise.
 const START: &str = "2026-01-01T00:00:00Z";
 
+/// A document of a scenario file.
+pub(super) static SCENARIO: Form = Form::of(
+    "a scenario",
+    &[
+        Key::required("scenario", Shape::Text, "What it shows, in a few words."),
+        Key::optional("start", Shape::Text, "The instant at which it begins: `2026-03-02T09:00:00Z`."),
+        Key::optional("given", Shape::Map(&GIVEN), "Who the person is, and what is so at the start."),
+        Key::required(
+            "steps",
+            Shape::List(&Shape::Map(&STEP)),
+            "What happens and what is expected, in the order of time.",
+        ),
+    ],
+);
+
+static GIVEN: Form = Form::of(
+    "`given`",
+    &[
+        Key::optional("user_id", Shape::Text, "The person's id; `someone` unless said."),
+        Key::optional("traits", Shape::Values, "The person's traits."),
+        Key::optional("subscribed", ONE_OR_MANY, "Topics to which the person has subscribed."),
+        Key::optional("unsubscribed", ONE_OR_MANY, "Topics from which the person has unsubscribed."),
+        Key::optional("agreed", ONE_OR_MANY, "Purposes to which the person has agreed."),
+        Key::optional("refused", ONE_OR_MANY, "Purposes that the person has refused."),
+    ],
+);
+
+/// A name, or a list of them.
+pub(super) const ONE_OR_MANY: Shape = Shape::Either(&Shape::Text, &Shape::List(&Shape::Text));
+
+static STEP: Form = Form::choosing(
+    "a step",
+    &[Key::required("at", Shape::Text, "An instant, or the time from the start: `1 hour 30 minutes`.")],
+    "a step says what happens: track, identify, page, screen, group, subscribe, unsubscribe, agree, refuse, click, expect",
+    &happening::WAYS,
+);
+
 /// Reads one document.
 pub(super) fn read(
     document: &Node,
@@ -33,15 +71,13 @@ pub(super) fn read(
     program: Option<&Program>,
     findings: &mut Vec<Finding>,
 ) -> Option<Scenario> {
-    let mut fields = Fields::of(document, "a scenario", findings)?;
-    let name = fields.require("scenario", findings).and_then(|node| reader::text(node, "`scenario`", findings));
-    let start = match fields.take("start") {
+    form::check(document, &SCENARIO, findings);
+    let name = document.get("scenario").and_then(reader::text);
+    let start = match document.get("start") {
         Some(node) => instant(node, findings),
         None => Timestamp::parse(START),
     };
-    let given = fields.take("given");
-    let steps = fields.require("steps", findings);
-    fields.finish(findings);
+    let (given, steps) = (document.get("given"), document.get("steps"));
     let (name, start) = (name?, start?);
     let mut reader = Reader { start, user_id: "someone".to_owned(), program, findings, events: 0 };
     let given = reader.given(given);
@@ -51,7 +87,7 @@ pub(super) fn read(
 }
 
 fn instant(node: &Node, findings: &mut Vec<Finding>) -> Option<Timestamp> {
-    let scalar = reader::text(node, "`start`", findings)?;
+    let scalar = reader::text(node)?;
     let instant = Timestamp::parse(&scalar.text);
     if instant.is_none() {
         let message = format!("`{}` is not an instant", scalar.text);
@@ -83,17 +119,11 @@ impl Reader<'_> {
     /// `given:`, as events at the start.
     fn given(&mut self, node: Option<&Node>) -> Vec<Event> {
         let at = self.start;
-        let fields = node.and_then(|node| Fields::of(node, "`given`", self.findings));
-        let Some(mut fields) = fields else {
-            return vec![self.event(EventKind::Identify, platform_event::IDENTIFIED, at)];
-        };
-        if let Some(scalar) = fields.take("user_id").and_then(|node| reader::text(node, "`user_id`", self.findings)) {
+        if let Some(scalar) = node.and_then(|node| node.get("user_id")).and_then(reader::text) {
             self.user_id.clone_from(&scalar.text);
         }
         let mut identify = self.event(EventKind::Identify, platform_event::IDENTIFIED, at);
-        if let Some(node) = fields.take("traits") {
-            identify.traits = self.values(node, "`traits`");
-        }
+        identify.traits = node.and_then(|node| node.get("traits")).map(values).unwrap_or_default();
         let mut events = vec![identify];
         let lists = [
             ("subscribed", platform_event::SUBSCRIBED, "topic"),
@@ -102,20 +132,16 @@ impl Reader<'_> {
             ("refused", platform_event::CONSENT_WITHDRAWN, "purpose"),
         ];
         for (key, event, property) in lists {
-            let Some(node) = fields.take(key) else { continue };
+            let Some(node) = node.and_then(|node| node.get(key)) else { continue };
             for item in reader::items(node) {
                 events.extend(self.consent(item, event, property, at));
             }
         }
-        fields.finish(self.findings);
         events
     }
 
     fn steps(&mut self, node: &Node) -> Vec<ScenarioStep> {
-        let NodeKind::List(nodes) = &node.kind else {
-            self.findings.push(wrong_shape(node, "`steps` is a list"));
-            return Vec::new();
-        };
+        let NodeKind::List(nodes) = &node.kind else { return Vec::new() };
         let mut steps: Vec<ScenarioStep> = Vec::new();
         for node in nodes {
             let Some((at, place, action)) = self.step(node) else { continue };
@@ -131,27 +157,20 @@ impl Reader<'_> {
     }
 
     fn step(&mut self, node: &Node) -> Option<(Timestamp, Place, Action)> {
-        let mut fields = Fields::of(node, "a step", self.findings)?;
-        let place = fields.place();
-        let at = fields.require("at", self.findings).and_then(|node| self.time(node));
-        let Some((name, _, value)) = fields.one_of(&happening::KINDS, self.findings) else {
-            let message = format!("a step says what happens: {}", happening::KINDS.join(", "));
-            fields.finish_without(&message, self.findings);
-            return None;
-        };
-        fields.finish(self.findings);
+        let at = node.get("at").and_then(|node| self.time(node));
+        let (name, value) = reader::chosen(node, &STEP)?;
         let at = at?;
-        let action = match name {
-            "expect" => Action::Expect(self.expectation(value)?),
+        let action = match name.text.as_str() {
+            "expect" => Action::Expect(self.expectation(value)),
             "click" => self.click(value)?,
-            _ => Action::Event(self.happening(name, value, at)?),
+            name => Action::Event(self.happening(name, value, at)?),
         };
-        Some((at, place, action))
+        Some((at, node.first_key(), action))
     }
 
     /// An instant, or spans from the start: `1 hour 1 minute`.
     fn time(&mut self, node: &Node) -> Option<Timestamp> {
-        let scalar = reader::text(node, "`at`", self.findings)?;
+        let scalar = reader::text(node)?;
         let time = Timestamp::parse(&scalar.text).or_else(|| {
             let words: Vec<&str> = scalar.text.split_whitespace().collect();
             let spans = words.chunks(2).map(|pair| parse_span(&pair.join(" ")));
@@ -165,16 +184,13 @@ impl Reader<'_> {
         }
         time
     }
+}
 
-    /// A map of values.
-    fn values(&mut self, node: &Node, what: &str) -> ValueMap {
-        match node.to_value() {
-            crate::model::Value::Map(values) => values,
-            _ => {
-                self.findings.push(wrong_shape(node, &format!("{what} is a map")));
-                ValueMap::new()
-            }
-        }
+/// A map of values.
+fn values(node: &Node) -> ValueMap {
+    match node.to_value() {
+        Value::Map(values) => values,
+        _ => ValueMap::new(),
     }
 }
 

@@ -6,19 +6,20 @@ use std::str::FromStr;
 use chrono_tz::Tz;
 
 use crate::finding::{Code, Finding, did_you_mean};
-use crate::journey::reader::{self, Fields, wrong_shape};
+use crate::journey::form::{self, Form, Key, Named, Shape, Words, notation};
+use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind, Scalar};
 use crate::model::Span;
 
-use super::channel_settings;
+use super::channel_settings::{self, CHANNELS};
 use super::config::{Config, Secret, SourceConfig};
-use super::severities::{self, Severities};
-use super::shape::{Shape, WEEKDAYS};
+use super::severities::{self, LINT, Severities};
+use super::shape::{Shape as Decisive, WEEKDAYS};
 
 /// What `tidewater.yaml` says.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    pub shape: Shape,
+    pub shape: Decisive,
     /// `None` where something is wrong that only running needs.
     pub config: Option<Config>,
     pub severities: Severities,
@@ -34,34 +35,71 @@ pub struct Retention {
 const LISTEN: &str = "127.0.0.1:8080";
 const DATABASE: &str = "sqlite://data/tidewater.db";
 
+/// The document of `tidewater.yaml`.
+pub(super) static SETTINGS: Form = Form::of(
+    "`tidewater.yaml`",
+    &[
+        Key::optional("listen", Shape::Text, "Address and port; port 0 takes a free one."),
+        Key::optional("public_url", Shape::Text, "Where customers reach us, for links in mail."),
+        Key::optional("database", Shape::Text, "`sqlite://` and a path from the workspace, or `postgres://…`."),
+        Key::optional("time_zone", Shape::Text, "For schedules and times of day, such as `Europe/Berlin`."),
+        Key::optional("week_starts", Shape::Word(&Words::of(&WEEKDAYS)), "The day on which a week begins."),
+        Key::optional("default_country", Shape::Written(&notation::COUNTRY), "Of phone numbers without a country."),
+        Key::optional("sources", Shape::Named(&SOURCES), "Who may send: a name and its write key."),
+        Key::optional("api_key", Shape::Text, "Bearer key of `/api/v1/`; without one it is closed."),
+        Key::optional(
+            "rates",
+            Shape::Named(&Named::each(Shape::Positive)),
+            "Worth of one unit of each currency in a common one.",
+        ),
+        Key::optional("channels", Shape::Named(&CHANNELS), "Ways into the world, by name."),
+        Key::optional("lint", Shape::Map(&LINT), "What `tidewater lint` says of findings."),
+        Key::optional(
+            "retention",
+            Shape::Map(&RETENTION),
+            "How long what was collected is kept; for ever unless said.",
+        ),
+        Key::later("journal"),
+    ],
+);
+
+static SOURCES: Named = Named::each(Shape::Either(&Shape::Text, &Shape::Map(&SOURCE)));
+static SOURCE: Form =
+    Form::of("a source", &[Key::required("write_key", Shape::Text, "The secret with which it sends events.")]);
+
+static RETENTION: Form =
+    Form::of("`retention`", &[Key::optional("events", Shape::Written(&notation::SPAN), "How long events are kept.")]);
+
+/// Keys on which no decision hangs.
+const OF_RUNNING: [&str; 6] = ["listen", "public_url", "database", "sources", "api_key", "lint"];
+
 /// Reads the file's one document, in which variables are replaced already.
 ///
 /// Findings of what decisions depend on go to `findings`, those of what only running needs to `running`.
 pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Finding>) -> Settings {
-    let Some(mut fields) = Fields::of(document, "`tidewater.yaml`", findings) else { return Settings::default() };
-    let mut shape = Shape {
-        time_zone: fields.take("time_zone").and_then(|node| time_zone(node, findings)).unwrap_or(Tz::UTC),
-        week_starts: fields.take("week_starts").and_then(|node| week_starts(node, findings)).unwrap_or(0),
-        default_country: fields.take("default_country").and_then(|node| country(node, findings)),
-        rates: fields.take("rates").map(|node| rates(node, findings)).unwrap_or_default(),
-        channels: BTreeMap::new(),
+    let mut found = Vec::new();
+    form::check(document, &SETTINGS, &mut found);
+    let (aside, deciding): (Vec<_>, Vec<_>) = found.into_iter().partition(|finding| is_of_running(document, finding));
+    findings.extend(deciding);
+    running.extend(aside);
+    let shape = Decisive {
+        time_zone: document.get("time_zone").and_then(|node| time_zone(node, findings)).unwrap_or(Tz::UTC),
+        week_starts: document.get("week_starts").and_then(week_starts).unwrap_or(0),
+        default_country: document.get("default_country").and_then(country),
+        rates: document.get("rates").map(rates).unwrap_or_default(),
+        channels: channel_settings::kinds(document),
     };
-    let severities = fields.take("lint").map(|node| severities::read(node, running)).unwrap_or_default();
-    let listen = fields.take("listen").and_then(|node| listen(node, running)).unwrap_or_else(|| LISTEN.to_owned());
-    let public_url = match fields.take("public_url") {
+    let severities = document.get("lint").map(|node| severities::read(node, running)).unwrap_or_default();
+    let listen = document.get("listen").and_then(|node| listen(node, running)).unwrap_or_else(|| LISTEN.to_owned());
+    let public_url = match document.get("public_url") {
         Some(node) => url(node, "`public_url`", running).unwrap_or_default(),
         None => format!("http://{listen}"),
     };
-    let database = fields.take("database").and_then(|node| database(node, running));
-    let sources = fields.take("sources").map(|node| sources(node, running)).unwrap_or_default();
-    let api_key = fields.take("api_key").and_then(|node| secret(node, "`api_key`", running));
-    let channels = match fields.take("channels") {
-        Some(node) => channel_settings::read(node, &mut shape.channels, findings, running),
-        None => BTreeMap::new(),
-    };
-    let retention = fields.take("retention").map(|node| retention(node, findings)).unwrap_or_default();
-    fields.not_yet(&["journal"], findings);
-    fields.finish(findings);
+    let database = document.get("database").and_then(|node| database(node, running));
+    let sources = document.get("sources").map(|node| sources(node, running)).unwrap_or_default();
+    let api_key = document.get("api_key").and_then(secret);
+    let channels = channel_settings::read(document, running);
+    let retention = document.get("retention").map(retention).unwrap_or_default();
     let config = Config {
         listen,
         public_url: public_url.trim_end_matches('/').to_owned(),
@@ -81,14 +119,28 @@ pub(super) fn bad(scalar: &Scalar, message: impl Into<String>) -> Finding {
     Finding::new(Code::BadConfig, scalar.place, message)
 }
 
+/// Whether a finding of the check is about what only running needs. Without a channel's kind, journeys cannot be read.
+fn is_of_running(document: &Node, finding: &Finding) -> bool {
+    let is_inside = |node: &Node| {
+        let (inner, outer) = (finding.place.span, node.place.span);
+        outer.start <= inner.start && inner.end <= outer.end
+    };
+    document.entries().iter().any(|(key, value)| match key.text.as_str() {
+        "channels" => {
+            value.entries().iter().any(|(name, node)| is_inside(node) && channel_settings::kind(name, node).is_some())
+        }
+        key => OF_RUNNING.contains(&key) && is_inside(value),
+    })
+}
+
 /// A text that is kept secret.
-pub(super) fn secret(node: &Node, what: &str, findings: &mut Vec<Finding>) -> Option<Secret> {
-    reader::text(node, what, findings).map(|scalar| Secret::new(scalar.text.clone()))
+pub(super) fn secret(node: &Node) -> Option<Secret> {
+    reader::text(node).map(|scalar| Secret::new(scalar.text.clone()))
 }
 
 /// An address that begins with `http://` or `https://`.
 pub(super) fn url(node: &Node, what: &str, findings: &mut Vec<Finding>) -> Option<String> {
-    let scalar = reader::text(node, what, findings)?;
+    let scalar = reader::text(node)?;
     let fits =
         url::Url::parse(&scalar.text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if !fits {
@@ -99,7 +151,7 @@ pub(super) fn url(node: &Node, what: &str, findings: &mut Vec<Finding>) -> Optio
 }
 
 fn time_zone(node: &Node, findings: &mut Vec<Finding>) -> Option<Tz> {
-    let scalar = reader::text(node, "`time_zone`", findings)?;
+    let scalar = reader::text(node)?;
     let zone = Tz::from_str(&scalar.text).ok();
     if zone.is_none() {
         let finding = bad(scalar, format!("no time zone is called `{}`", scalar.text));
@@ -112,54 +164,29 @@ fn time_zone(node: &Node, findings: &mut Vec<Finding>) -> Option<Tz> {
     zone
 }
 
-fn week_starts(node: &Node, findings: &mut Vec<Finding>) -> Option<u8> {
-    let scalar = reader::text(node, "`week_starts`", findings)?;
-    let day = WEEKDAYS.iter().position(|day| scalar.text.eq_ignore_ascii_case(day));
-    if day.is_none() {
-        let finding = bad(scalar, format!("`{}` is no day of the week", scalar.text));
-        findings.push(match did_you_mean(&scalar.text, WEEKDAYS.iter().copied()) {
-            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(scalar.place, near),
-            None => finding.help("such as `monday` or `sunday`"),
-        });
-    }
-    day.map(|day| day as u8)
+fn week_starts(node: &Node) -> Option<u8> {
+    let day = WEEKDAYS.iter().position(|day| reader::text(node).is_some_and(|scalar| scalar.text == *day));
+    day.and_then(|day| u8::try_from(day).ok())
 }
 
-fn country(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {
-    let scalar = reader::text(node, "`default_country`", findings)?;
-    let fits = scalar.text.len() == 2 && scalar.text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if !fits {
-        findings.push(bad(scalar, "`default_country` is a country code of two capital letters, such as `GB`"));
-    }
-    fits.then(|| scalar.text.clone())
+fn country(node: &Node) -> Option<String> {
+    reader::text(node).map(|scalar| scalar.text.clone()).filter(|text| (notation::COUNTRY.fits)(text))
 }
 
-fn rates(node: &Node, findings: &mut Vec<Finding>) -> BTreeMap<String, f64> {
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`rates` is a map of currencies and their worth"));
-        return BTreeMap::new();
-    };
-    let mut rates = BTreeMap::new();
-    for (currency, node) in entries {
-        match node.as_scalar().and_then(|scalar| scalar.value().as_number()).filter(|rate| *rate > 0.0) {
-            Some(rate) => {
-                rates.insert(currency.text.clone(), rate);
-            }
-            None => findings.push(wrong_shape(node, "a rate is a number above 0")),
-        }
-    }
-    rates
+fn rates(node: &Node) -> BTreeMap<String, f64> {
+    let rates = node.entries().iter().filter_map(|(currency, node)| {
+        let rate = node.as_scalar()?.value().as_number().filter(|rate| *rate > 0.0)?;
+        Some((currency.text.clone(), rate))
+    });
+    rates.collect()
 }
 
-fn retention(node: &Node, findings: &mut Vec<Finding>) -> Retention {
-    let Some(mut fields) = Fields::of(node, "`retention`", findings) else { return Retention::default() };
-    let events = fields.take("events").and_then(|node| reader::span(node, "`events`", findings));
-    fields.finish(findings);
-    Retention { events }
+fn retention(node: &Node) -> Retention {
+    Retention { events: node.get("events").and_then(reader::span) }
 }
 
 fn listen(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {
-    let scalar = reader::text(node, "`listen`", findings)?;
+    let scalar = reader::text(node)?;
     let port = scalar.text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
     if port.and_then(|(_, port)| port.parse::<u16>().ok()).is_none() {
         findings.push(bad(scalar, "`listen` is an address and a port, such as `127.0.0.1:8080`"));
@@ -169,7 +196,7 @@ fn listen(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {
 }
 
 fn database(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {
-    let scalar = reader::text(node, "`database`", findings)?;
+    let scalar = reader::text(node)?;
     if !["sqlite://", "sqlite::", "postgres://", "postgresql://"].iter().any(|start| scalar.text.starts_with(start)) {
         // The text itself may hold a password.
         findings.push(bad(scalar, "`database` begins with `sqlite://` or `postgres://`"));
@@ -180,25 +207,14 @@ fn database(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {
 
 /// `sources: { website: KEY }` or `{ website: { write_key: KEY } }`.
 fn sources(node: &Node, findings: &mut Vec<Finding>) -> Vec<SourceConfig> {
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`sources` is a map of names and write keys"));
-        return Vec::new();
-    };
     let mut sources: Vec<SourceConfig> = Vec::new();
-    for (name, node) in entries {
+    for (name, node) in node.entries() {
         if name.text == crate::model::event::PLATFORM_SOURCE {
             findings.push(bad(name, format!("`{}` is the platform's own source", name.text)));
             continue;
         }
-        let key = if matches!(node.kind, NodeKind::Map(_)) {
-            let Some(mut fields) = Fields::of(node, "a source", findings) else { continue };
-            let key = fields.require("write_key", findings).and_then(|node| secret(node, "`write_key`", findings));
-            fields.finish(findings);
-            key
-        } else {
-            secret(node, "a write key", findings)
-        };
-        let Some(write_key) = key else { continue };
+        let key = if matches!(node.kind, NodeKind::Map(_)) { node.get("write_key") } else { Some(node) };
+        let Some(write_key) = key.and_then(secret) else { continue };
         if let Some(twin) = sources.iter().find(|source| source.write_key == write_key) {
             findings.push(bad(name, format!("sources `{}` and `{}` have the same write key", twin.name, name.text)));
         }

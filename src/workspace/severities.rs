@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::finding::{Code, Finding, Severity, did_you_mean};
-use crate::journey::reader::{self, wrong_shape};
-use crate::journey::yaml::{Node, NodeKind, Scalar};
+use crate::finding::{Code, Finding, Severity};
+use crate::journey::form::{Form, Key, Named, Shape, Words};
+use crate::journey::reader;
+use crate::journey::yaml::{Node, Scalar};
 
 use super::settings::bad;
 
@@ -37,54 +38,27 @@ impl Severities {
     }
 }
 
+pub(super) static LINT: Form = Form::of(
+    "`lint`",
+    &[Key::optional("severities", Shape::Named(&SEVERITIES), "How bad each finding is, by its code, such as `TW209`.")],
+);
+
+static SEVERITIES: Named = Named {
+    keys: &[],
+    names: Some(|| Code::ALL.iter().map(|code| code.number()).collect()),
+    of: Shape::Word(&Words::of(&["off", "note", "warning", "error"])),
+};
+
 /// `lint: { severities: { TW209: off } }`.
 pub(super) fn read(node: &Node, findings: &mut Vec<Finding>) -> Severities {
-    let mut severities = Severities::default();
-    let NodeKind::Map(entries) = &node.kind else {
-        findings.push(wrong_shape(node, "`lint` is a map that knows `severities`"));
-        return severities;
-    };
-    for (key, node) in entries {
-        if key.text == "severities" {
-            severities = of_codes(node, findings);
-        } else {
-            findings.push(unknown_key(key));
-        }
-    }
-    severities
-}
-
-fn unknown_key(key: &Scalar) -> Finding {
-    let message = format!("`{}` means nothing in `lint`", key.text);
-    if Code::find(&key.text).is_some() {
-        let help = format!("codes stand below `severities`: `lint: {{ severities: {{ {}: … }} }}`", key.text);
-        return Finding::new(Code::UnknownKey, key.place, message).help(help);
-    }
-    let finding = reader::unknown(Code::UnknownKey, key.place, message, &key.text, ["severities"].into_iter());
-    if finding.help.is_some() { finding } else { finding.help("`lint` knows: severities") }
-}
-
-fn of_codes(node: &Node, findings: &mut Vec<Finding>) -> Severities {
-    let mut severities = BTreeMap::new();
-    let NodeKind::Map(entries) = &node.kind else {
-        findings
-            .push(wrong_shape(node, "`severities` is a map of codes, each with `off`, `note`, `warning` or `error`"));
-        return Severities(severities);
-    };
-    severities.extend(entries.iter().filter_map(|(number, node)| of_code(number, node, findings)));
-    Severities(severities)
+    let codes = node.get("severities").map(Node::entries).unwrap_or_default();
+    Severities(codes.iter().filter_map(|(number, node)| of_code(number, node, findings)).collect())
 }
 
 fn of_code(number: &Scalar, node: &Node, findings: &mut Vec<Finding>) -> Option<(Code, Level)> {
-    let Some(code) = Code::find(&number.text) else {
-        findings.push(unknown_code(number));
-        return None;
-    };
-    let word = reader::text(node, "a severity", findings)?;
-    let Some((_, level)) = LEVELS.into_iter().find(|(name, _)| *name == word.text) else {
-        findings.push(unknown_level(word));
-        return None;
-    };
+    let code = Code::find(&number.text)?;
+    let word = reader::text(node)?;
+    let (_, level) = LEVELS.into_iter().find(|(name, _)| *name == word.text)?;
     if code.severity() == Severity::Error && level != Level::Shown(Severity::Error) {
         let message = format!("{code} stays an error: {}", code.summary());
         let help = "a workspace with this mistake does not run, so it cannot be turned down; mend it where it is found";
@@ -92,22 +66,4 @@ fn of_code(number: &Scalar, node: &Node, findings: &mut Vec<Finding>) -> Option<
         return None;
     }
     Some((code, level))
-}
-
-fn unknown_code(number: &Scalar) -> Finding {
-    let known = Code::ALL.iter().map(|code| code.number());
-    let message = format!("no finding has the code `{}`", number.text);
-    let finding = reader::unknown(Code::UnknownKey, number.place, message, &number.text, known);
-    if finding.help.is_some() { finding } else { finding.help("`tidewater lint` shows each code, such as `TW209`") }
-}
-
-fn unknown_level(word: &Scalar) -> Finding {
-    let finding = bad(word, format!("`{}` is no severity", word.text));
-    let names = LEVELS.map(|(name, _)| name);
-    // `warn` is the beginning of a level, if too short to be near it.
-    let begun = names.into_iter().find(|name| word.text.len() > 2 && name.starts_with(&word.text.to_lowercase()));
-    match begun.or_else(|| did_you_mean(&word.text, names)) {
-        Some(near) => finding.help(format!("did you mean `{near}`?")).fix(word.place, near),
-        None => finding.help("a severity is `off`, `note`, `warning` or `error`"),
-    }
 }

@@ -3,6 +3,7 @@
 mod corpus;
 mod demo_shop;
 mod differential;
+mod editors;
 mod findings;
 mod journeys;
 mod lint;
@@ -10,5 +11,6 @@ mod merges;
 mod person;
 mod reference;
 mod runs;
+mod schemas;
 mod silence;
 mod snapshots;

@@ -49,7 +49,7 @@ fn a_severity_is_set_for_all_findings_of_a_code() {
         ("error", Some(Severity::Error)),
         ("off", None),
     ] {
-        let settings = format!("lint:\n  severities:\n    tw208: {level}\n    TW209: off\n");
+        let settings = format!("lint:\n  severities:\n    TW208: {level}\n    TW209: off\n");
         let report = of_rules(&settings, strangers);
         assert_eq!(
             standing(&report),
@@ -70,17 +70,16 @@ fn a_severity_is_set_for_all_findings_of_a_code() {
 #[test]
 fn what_is_wrong_with_a_severity_is_told_at_its_line() {
     let settings = |line: &str| of_settings(&format!("lint:\n  severities:\n    {line}\n"));
-    assert_eq!(settings("TW2O9: off"), ["3:5 TW004 no finding has the code `TW2O9` (did you mean `TW209`?)"]);
+    assert_eq!(settings("TW2O9: off"), ["3:5 TW004 `TW2O9` means nothing in `severities` (did you mean `TW209`?)"]);
     assert_eq!(
         settings("unused: off"),
-        ["3:5 TW004 no finding has the code `unused` (`tidewater lint` shows each code, such as `TW209`)"]
+        ["3:5 TW004 `unused` means nothing in `severities` (How bad each finding is, by its code, such as `TW209`.)"]
     );
-    assert_eq!(settings("TW209: warn"), ["3:12 TW501 `warn` is no severity (did you mean `warning`?)"]);
-    assert_eq!(settings("TW209: errors"), ["3:12 TW501 `errors` is no severity (did you mean `error`?)"]);
-    assert_eq!(
-        settings("TW209: loud"),
-        ["3:12 TW501 `loud` is no severity (a severity is `off`, `note`, `warning` or `error`)"]
-    );
+    let level = "3:12 TW006 `TW209` is `off`, `note`, `warning` or `error`; this is";
+    assert_eq!(settings("TW209: warn"), [format!("{level} `warn` (did you mean `warning`?)")]);
+    assert_eq!(settings("TW209: eror"), [format!("{level} `eror` (did you mean `error`?)")]);
+    let help = "How bad each finding is, by its code, such as `TW209`.";
+    assert_eq!(settings("TW209: loud"), [format!("{level} `loud` ({help})")]);
     assert_eq!(settings("TW101: error"), Vec::<String>::new());
     assert_eq!(
         settings("TW101: warning"),
@@ -91,9 +90,7 @@ fn what_is_wrong_with_a_severity_is_told_at_its_line() {
     );
     assert_eq!(
         of_settings("lint: { TW209: off }\n"),
-        [
-            "1:9 TW004 `TW209` means nothing in `lint` (codes stand below `severities`: `lint: { severities: { TW209: … } }`)"
-        ]
+        ["1:9 TW004 `TW209` means nothing in `lint` (`lint` knows: severities)"]
     );
     assert_eq!(
         of_settings("lint: { severitys: { TW209: off } }\n"),

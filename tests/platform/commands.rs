@@ -172,3 +172,15 @@ fn the_demo_does_the_main_job_and_can_be_looked_at() {
     assert!(json(&["outbox", "list"]).as_array().unwrap().iter().all(|item| item["status"] != "taken"));
     json(&["quarantine", "list"]);
 }
+
+#[test]
+fn the_schemas_for_editors_are_printed_as_they_are_kept() {
+    for (file, kept) in [
+        ("journey", include_str!("../../schemas/journey.schema.json")),
+        ("scenario", include_str!("../../schemas/scenario.schema.json")),
+        ("config", include_str!("../../schemas/tidewater.schema.json")),
+    ] {
+        let printed = tidewater(&["schema", file]);
+        assert_eq!((printed.status.code(), text(&printed.stdout).as_str()), (Some(0), kept));
+    }
+}

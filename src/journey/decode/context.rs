@@ -32,22 +32,9 @@ impl Context<'_, '_> {
         self.compiler.rules()
     }
 
-    /// A name as it stands in paths and commands: letters, digits, `-` and `_`.
-    pub fn name<'n>(&mut self, node: &'n Node) -> Option<&'n Scalar> {
-        let scalar = reader::text(node, "a name", self.findings)?;
-        let fits = scalar.text.chars().all(|sign| sign.is_alphanumeric() || sign == '-' || sign == '_');
-        if !fits || scalar.text.chars().count() > 100 {
-            let message = format!("`{}` is not a name", scalar.text);
-            let help = "a name is made of letters, digits, `-` and `_`, at most 100 of them";
-            self.findings.push(Finding::new(Code::WrongShape, scalar.place, message).help(help));
-            return None;
-        }
-        Some(scalar)
-    }
-
     /// A rule over the person, read in the journey.
     pub fn condition(&mut self, node: &Node) -> Option<Condition> {
-        let scalar = reader::text(node, "a rule", self.findings)?;
+        let scalar = reader::text(node)?;
         let places = ScalarPlaces::new(self.text, scalar);
         let entry_event = self.entry_event.clone();
         let read = self.compiler.journey_condition(&scalar.text, &places, entry_event.as_deref());
@@ -56,7 +43,7 @@ impl Context<'_, '_> {
 
     /// A rule over a profile that has no run yet.
     pub fn profile_condition(&mut self, node: &Node) -> Option<Condition> {
-        let scalar = reader::text(node, "a rule", self.findings)?;
+        let scalar = reader::text(node)?;
         let places = ScalarPlaces::new(self.text, scalar);
         let read = self.compiler.profile_condition(&scalar.text, &places);
         self.read(scalar, read)
@@ -64,7 +51,7 @@ impl Context<'_, '_> {
 
     /// A `where` over the properties of an event; nothing to be checked where the event itself is wrong.
     pub fn filter(&mut self, node: &Node, event: Option<&str>) -> Option<Condition> {
-        let scalar = reader::text(node, "`where`", self.findings)?;
+        let scalar = reader::text(node)?;
         let places = ScalarPlaces::new(self.text, scalar);
         let entry_event = self.entry_event.clone();
         let read = self.compiler.event_filter(&scalar.text, &places, event?, entry_event.as_deref());
@@ -86,7 +73,7 @@ impl Context<'_, '_> {
 
     /// The name of an event that is declared, by the rules or by the platform.
     pub fn event(&mut self, node: &Node) -> Option<String> {
-        let scalar = reader::text(node, "an event", self.findings)?;
+        let scalar = reader::text(node)?;
         match self.compiler.check_event(&scalar.text, scalar.place) {
             Ok(()) => Some(scalar.text.clone()),
             Err(finding) => {
@@ -97,7 +84,7 @@ impl Context<'_, '_> {
     }
 
     pub fn segment(&mut self, node: &Node) -> Option<SegmentIndex> {
-        let scalar = reader::text(node, "a segment", self.findings)?;
+        let scalar = reader::text(node)?;
         match self.compiler.segment(&scalar.text, scalar.place) {
             Ok(index) => index,
             Err(finding) => {
@@ -108,7 +95,7 @@ impl Context<'_, '_> {
     }
 
     pub fn topic(&mut self, node: &Node) -> Option<usize> {
-        let scalar = reader::text(node, "a topic", self.findings)?;
+        let scalar = reader::text(node)?;
         let topics = self.rules().topics.iter().map(|topic| topic.name.as_str());
         let found = index_of(topics.clone(), &scalar.text);
         if found.is_none() && !self.compiler.is_broken("topic", &scalar.text) {
@@ -120,7 +107,7 @@ impl Context<'_, '_> {
     }
 
     pub fn audience(&mut self, node: &Node) -> Option<usize> {
-        let scalar = reader::text(node, "an audience sync", self.findings)?;
+        let scalar = reader::text(node)?;
         let audiences = self.rules().audience_syncs.iter().map(|audience| audience.name.as_str());
         let found = index_of(audiences.clone(), &scalar.text);
         if found.is_none() && !self.compiler.is_broken("audience_sync", &scalar.text) {

@@ -1,8 +1,9 @@
 //! `enter:` and `exit:`: what starts a run, and what ends it early.
 
-use crate::finding::{Code, Finding};
+use crate::finding::Code;
+use crate::journey::form::{Form, Key, Shape, Way, Words, notation};
 use crate::journey::graph::{DEFAULT_IGNORE_OLDER_THAN, Enter, Existing, ReEntry, Schedule};
-use crate::journey::reader::{self, Fields};
+use crate::journey::reader;
 use crate::journey::yaml::{Node, Scalar};
 use crate::lang::rules::Condition;
 use crate::model::Span;
@@ -18,40 +19,84 @@ pub(super) struct Entry {
     pub ignore_older_than: Option<Span>,
 }
 
-const KINDS: [&str; 3] = ["event", "segment", "schedule"];
+pub(super) static ENTER: Form = Form::choosing(
+    "the entry rule",
+    &[
+        Key::optional("when", Shape::Text, "A rule over the person that must hold as well."),
+        Key::optional(
+            "re_entry",
+            Shape::Written(&notation::RE_ENTRY),
+            "Whether a person may start again: `never`, `always` or `after 7 days`.",
+        ),
+        Key::optional(
+            "ignore_older_than",
+            Shape::Written(&notation::SPAN_OR_NEVER),
+            "An event that happened longer ago than this starts nothing; `1 hour` unless said.",
+        ),
+        Key::later("trait"),
+        Key::later("from"),
+        Key::later("date"),
+        Key::later("before"),
+        Key::later("at"),
+        Key::later("api"),
+        Key::later("journey"),
+    ],
+    "the entry rule says what starts a run: `event`, `segment` or `schedule`",
+    &[
+        Way::with(
+            Key::required("event", Shape::Text, "A run starts each time this event comes."),
+            &[
+                Key::optional("where", Shape::Text, "A rule over the properties of the event."),
+                Key::optional("key", Shape::Text, "A property: each of its values has a run of its own."),
+            ],
+        ),
+        Way::with(
+            Key::required("segment", Shape::Text, "A run starts each time a person enters this segment."),
+            &[Key::optional(
+                "existing",
+                Shape::Word(&Words::of(&["skip", "enter"])),
+                "What becomes of people who are in the segment when the journey is first deployed.",
+            )],
+        ),
+        Way::with(
+            Key::required("schedule", Shape::Text, "Minute, hour, day, month, day of the week: `0 9 * * MON`."),
+            &[Key::optional("to", Shape::Text, "A rule: for whom a run starts.")],
+        ),
+    ],
+);
+
+pub(super) static EXIT: Form = Form::of(
+    "the exit rule",
+    &[
+        Key::optional("when", Shape::Text, "A rule over the person that ends the run as soon as it holds."),
+        Key::optional("on_leave", Shape::Bool, "Whether leaving the entry segment ends the run."),
+    ],
+);
 
 pub(super) fn decode(node: &Node, context: &mut Context<'_, '_>) -> Option<Entry> {
-    let mut fields = Fields::of(node, "the entry rule", context.findings)?;
-    fields.not_yet(&["trait", "from", "date", "before", "at", "api", "journey"], context.findings);
-    let kind = fields.one_of(&KINDS, context.findings);
-    if kind.is_none() {
-        let message = "the entry rule says what starts a run: `event`, `segment` or `schedule`";
-        context.findings.push(Finding::new(Code::MissingKey, fields.place(), message));
-    }
-    let kind_name = kind.map(|(name, _, _)| name);
-    let enter = kind.and_then(|(name, _, node)| match name {
-        "event" => event(node, &mut fields, context),
-        "segment" => context.segment(node).map(Enter::Segment),
-        _ => schedule(node, &mut fields, context),
-    });
-    refuse_strangers(&mut fields, kind_name, context);
-    let when = fields.take("when").and_then(|node| context.condition(node));
-    let existing = fields.take("existing").and_then(|node| existing(node, context)).unwrap_or_default();
-    let default = if kind_name == Some("schedule") { ReEntry::Always } else { ReEntry::Never };
-    let re_entry = fields.take("re_entry").and_then(|node| re_entry(node, context)).unwrap_or(default);
-    let ignore_older_than = match fields.take("ignore_older_than") {
-        Some(node) => ignore_older_than(node, context),
+    let (kind, value) = reader::chosen(node, &ENTER)?;
+    let enter = match kind.text.as_str() {
+        "event" => event(value, node, context),
+        "segment" => context.segment(value).map(Enter::Segment),
+        _ => schedule(value, node, context),
+    };
+    let when = node.get("when").and_then(|node| context.condition(node));
+    let existing = node.get("existing").and_then(existing).unwrap_or_default();
+    let default = if kind.text == "schedule" { ReEntry::Always } else { ReEntry::Never };
+    let re_entry = node.get("re_entry").and_then(re_entry).unwrap_or(default);
+    let ignore_older_than = match node.get("ignore_older_than").and_then(reader::text) {
+        Some(scalar) if scalar.text == notation::NEVER => None,
+        Some(scalar) => notation::span(&scalar.text),
         None => Some(DEFAULT_IGNORE_OLDER_THAN),
     };
-    fields.finish(context.findings);
     Some(Entry { enter: enter?, when, existing, re_entry, ignore_older_than })
 }
 
-fn event(node: &Node, fields: &mut Fields<'_>, context: &mut Context<'_, '_>) -> Option<Enter> {
-    let name = context.event(node);
+fn event(name: &Node, rule: &Node, context: &mut Context<'_, '_>) -> Option<Enter> {
+    let name = context.event(name);
     context.entry_event.clone_from(&name);
-    let filter = fields.take("where").and_then(|node| context.filter(node, name.as_deref()));
-    let key = fields.take("key").and_then(|node| reader::text(node, "`key`", context.findings));
+    let filter = rule.get("where").and_then(|node| context.filter(node, name.as_deref()));
+    let key = rule.get("key").and_then(reader::text);
     let name = name?;
     if let Some(key) = key {
         check_key(&name, key, context);
@@ -72,9 +117,9 @@ fn check_key(event: &str, key: &Scalar, context: &mut Context<'_, '_>) {
     context.findings.push(finding);
 }
 
-fn schedule(node: &Node, fields: &mut Fields<'_>, context: &mut Context<'_, '_>) -> Option<Enter> {
-    let scalar = reader::text(node, "`schedule`", context.findings)?;
-    let to = fields.take("to").and_then(|node| context.profile_condition(node));
+fn schedule(schedule: &Node, rule: &Node, context: &mut Context<'_, '_>) -> Option<Enter> {
+    let scalar = reader::text(schedule)?;
+    let to = rule.get("to").and_then(|node| context.profile_condition(node));
     match Schedule::parse(&scalar.text, context.known.zone) {
         Ok(schedule) => Some(Enter::Schedule { schedule, to }),
         Err(message) => {
@@ -85,57 +130,20 @@ fn schedule(node: &Node, fields: &mut Fields<'_>, context: &mut Context<'_, '_>)
     }
 }
 
-/// Keys that belong to another kind of entry than the one given.
-fn refuse_strangers(fields: &mut Fields<'_>, kind: Option<&str>, context: &mut Context<'_, '_>) {
-    for (key, owner) in [("where", "event"), ("key", "event"), ("to", "schedule"), ("existing", "segment")] {
-        if kind == Some(owner) {
-            continue;
-        }
-        if let Some((scalar, _)) = fields.take_with_key(key) {
-            let message = format!("`{key}` goes with an entry by `{owner}`");
-            let help = match key {
-                "existing" => "it says what becomes of people who are in the segment already",
-                _ => "a further condition on the person is `when`",
-            };
-            context.push(Code::UnknownKey, scalar.place, message, help);
-        }
-    }
-}
-
-fn existing(node: &Node, context: &mut Context<'_, '_>) -> Option<Existing> {
-    let scalar = reader::text(node, "`existing`", context.findings)?;
-    match scalar.text.as_str() {
+fn existing(node: &Node) -> Option<Existing> {
+    match reader::text(node)?.text.as_str() {
         "skip" => Some(Existing::Skip),
         "enter" => Some(Existing::Enter),
-        other => {
-            let message = format!("`existing` is `skip` or `enter`; this is `{other}`");
-            context.findings.push(Finding::new(Code::WrongShape, scalar.place, message));
-            None
-        }
+        _ => None,
     }
 }
 
-fn re_entry(node: &Node, context: &mut Context<'_, '_>) -> Option<ReEntry> {
-    let scalar = reader::text(node, "`re_entry`", context.findings)?;
-    match scalar.text.as_str() {
-        "never" => return Some(ReEntry::Never),
-        "always" => return Some(ReEntry::Always),
-        _ => {}
+fn re_entry(node: &Node) -> Option<ReEntry> {
+    match reader::text(node)?.text.as_str() {
+        notation::NEVER => Some(ReEntry::Never),
+        notation::ALWAYS => Some(ReEntry::Always),
+        text => notation::after(text).map(ReEntry::After),
     }
-    let span = scalar.text.strip_prefix("after ").and_then(|rest| crate::lang::duration::parse_span(rest.trim()));
-    if span.is_none_or(|span| span <= Span(0)) {
-        let message = format!("`re_entry` is `never`, `always` or `after 7 days`; this is `{}`", scalar.text);
-        context.findings.push(Finding::new(Code::WrongShape, scalar.place, message));
-        return None;
-    }
-    span.map(ReEntry::After)
-}
-
-fn ignore_older_than(node: &Node, context: &mut Context<'_, '_>) -> Option<Span> {
-    if node.as_scalar().is_some_and(|scalar| scalar.text == "never") {
-        return None;
-    }
-    reader::span(node, "`ignore_older_than`", context.findings).or(Some(DEFAULT_IGNORE_OLDER_THAN))
 }
 
 /// All that stands under `exit:`.
@@ -146,15 +154,12 @@ pub(super) struct Exit {
 }
 
 pub(super) fn exit(node: &Node, by_segment: bool, context: &mut Context<'_, '_>) -> Exit {
-    let Some(mut fields) = Fields::of(node, "the exit rule", context.findings) else { return Exit::default() };
-    let when = fields.take("when").and_then(|node| context.condition(node));
-    let on_leave_node = fields.take("on_leave");
-    let on_leave =
-        on_leave_node.and_then(|node| reader::boolean(node, "`on_leave`", context.findings)).unwrap_or(false);
+    let when = node.get("when").and_then(|node| context.condition(node));
+    let on_leave_node = node.get("on_leave");
+    let on_leave = on_leave_node.and_then(reader::boolean).unwrap_or(false);
     if let Some(node) = on_leave_node.filter(|_| on_leave && !by_segment) {
         let message = "`on_leave` ends a run when the person leaves the entry segment, and this journey has none";
         context.push(Code::WrongShape, node.place, message, "enter by `segment`, or say `when:` under `exit:`");
     }
-    fields.finish(context.findings);
     Exit { when, on_leave }
 }

@@ -1,8 +1,9 @@
 //! Steps that speak to the world: `email` and `webhook`.
 
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, Place};
+use crate::journey::form::{Form, Key, Shape};
 use crate::journey::graph::{EmailStep, WebhookStep};
-use crate::journey::reader::{self, Fields, unknown, wrong_shape};
+use crate::journey::reader::{self, unknown};
 use crate::journey::yaml::{Node, NodeKind, Scalar};
 use crate::model::Value;
 use crate::model::value::ValueMap;
@@ -11,32 +12,45 @@ use super::ChannelKind;
 use super::context::Context;
 
 /// The channel that carries e-mail.
-const EMAIL: &str = "email";
+const EMAIL_CHANNEL: &str = "email";
+
+pub(super) static EMAIL: Form = Form::of(
+    "an `email`",
+    &[
+        Key::required("template", Shape::Text, "The file in `templates/`, without its ending."),
+        Key::optional("subject", Shape::Text, "A template; without it the `<title>` of the HTML is taken."),
+        Key::optional("topic", Shape::Text, "What the message is about; the journey's topic unless said."),
+        Key::optional("to", Shape::Text, "The trait that holds the address; `email` unless said."),
+    ],
+);
+
+pub(super) static WEBHOOK: Form = Form::of(
+    "a `webhook`",
+    &[
+        Key::required("to", Shape::Text, "A channel of kind `webhook` in `tidewater.yaml`."),
+        Key::optional("body", Shape::Values, "What is sent, as a map; each text in it is a template."),
+    ],
+);
 
 /// `email: { template: cart-reminder, subject: …, topic: …, to: work_email }`.
 pub(super) fn email(node: &Node, context: &mut Context<'_, '_>) -> Option<EmailStep> {
-    let mut fields = Fields::of(node, "an `email`", context.findings)?;
-    let template = fields.require("template", context.findings).and_then(|node| template(node, context));
-    let subject = match fields.take("subject") {
-        Some(node) => reader::text(node, "`subject`", context.findings).map(|scalar| {
+    let place = node.first_key();
+    let template = node.get("template").and_then(|node| template(node, context));
+    let subject = match node.get("subject") {
+        Some(node) => reader::text(node).map(|scalar| {
             context.check_template(scalar);
             scalar.text.clone()
         }),
-        None => default_subject(template, &fields, context),
+        None => default_subject(template, place, context),
     };
-    let topic = match fields.take("topic") {
+    let topic = match node.get("topic") {
         Some(node) => context.topic(node),
-        None => journey_topic(&fields, context),
+        None => journey_topic(place, context),
     };
-    let address = match fields.take("to") {
-        Some(node) => {
-            let scalar = reader::text(node, "`to`", context.findings);
-            scalar.and_then(|scalar| context.trait_of(&scalar.text, scalar.place))
-        }
-        None => context.trait_of("email", fields.place()),
+    let address = match node.get("to") {
+        Some(node) => reader::text(node).and_then(|scalar| context.trait_of(&scalar.text, scalar.place)),
+        None => context.trait_of("email", place),
     };
-    let place = fields.place();
-    fields.finish(context.findings);
     if !context.known.channels.values().any(|kind| *kind == ChannelKind::Smtp) {
         let help = "add `email: { kind: smtp, host: …, from: … }` under `channels:` in `tidewater.yaml`";
         context.push(Code::UnknownChannel, place, "no channel sends e-mail", help);
@@ -46,7 +60,7 @@ pub(super) fn email(node: &Node, context: &mut Context<'_, '_>) -> Option<EmailS
 }
 
 fn template<'n>(node: &'n Node, context: &mut Context<'_, '_>) -> Option<&'n Scalar> {
-    let scalar = reader::text(node, "`template`", context.findings)?;
+    let scalar = reader::text(node)?;
     if context.known.templates.contains_key(&scalar.text) {
         return Some(scalar);
     }
@@ -58,28 +72,28 @@ fn template<'n>(node: &'n Node, context: &mut Context<'_, '_>) -> Option<&'n Sca
 }
 
 /// The `<title>` of the template's HTML.
-fn default_subject(template: Option<&Scalar>, fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<String> {
+fn default_subject(template: Option<&Scalar>, place: Place, context: &mut Context<'_, '_>) -> Option<String> {
     let template = template?;
     let title = context.known.templates.get(&template.text).cloned().flatten();
     if title.is_none() {
         let message = "an `email` needs `subject`";
         let help = "without one, the `<title>` of the template's HTML is taken, and this template has none";
-        context.push(Code::MissingKey, fields.place(), message, help);
+        context.push(Code::MissingKey, place, message, help);
     }
     title
 }
 
-fn journey_topic(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<usize> {
+fn journey_topic(place: Place, context: &mut Context<'_, '_>) -> Option<usize> {
     if context.topic.is_none() {
         let message = "an e-mail needs a topic, so that people can unsubscribe from it";
-        context.push(Code::EmailWithoutTopic, fields.place(), message, "add `topic:` to the journey or to this step");
+        context.push(Code::EmailWithoutTopic, place, message, "add `topic:` to the journey or to this step");
     }
     context.topic
 }
 
-fn topic_goes_by_email(topic: usize, place: crate::finding::Place, context: &mut Context<'_, '_>) -> bool {
+fn topic_goes_by_email(topic: usize, place: Place, context: &mut Context<'_, '_>) -> bool {
     let declared = &context.rules().topics[topic];
-    if declared.channels.iter().any(|channel| channel == EMAIL) {
+    if declared.channels.iter().any(|channel| channel == EMAIL_CHANNEL) {
         return true;
     }
     let message = format!("topic `{}` is not sent by e-mail, only by {}", declared.name, declared.channels.join(", "));
@@ -89,25 +103,17 @@ fn topic_goes_by_email(topic: usize, place: crate::finding::Place, context: &mut
 
 /// `webhook: { to: crm, body: { customer: "{{ user_id }}" } }`.
 pub(super) fn webhook(node: &Node, context: &mut Context<'_, '_>) -> Option<WebhookStep> {
-    let mut fields = Fields::of(node, "a `webhook`", context.findings)?;
-    let destination = fields.require("to", context.findings).and_then(|node| destination(node, context));
-    let body = match fields.take("body") {
-        Some(node) if matches!(node.kind, NodeKind::Map(_)) => {
-            check_texts(node, context);
-            Some(node.to_value())
-        }
-        Some(node) => {
-            context.findings.push(wrong_shape(node, "the body of a webhook is a map"));
-            None
-        }
-        None => Some(Value::Map(ValueMap::new())),
-    };
-    fields.finish(context.findings);
-    Some(WebhookStep { destination: destination?, body: body? })
+    let destination = node.get("to").and_then(|node| destination(node, context));
+    let body = node.get("body");
+    if let Some(body) = body {
+        check_texts(body, context);
+    }
+    let body = body.map_or_else(|| Value::Map(ValueMap::new()), Node::to_value);
+    Some(WebhookStep { destination: destination?, body })
 }
 
 fn destination(node: &Node, context: &mut Context<'_, '_>) -> Option<String> {
-    let scalar = reader::text(node, "`to`", context.findings)?;
+    let scalar = reader::text(node)?;
     if context.known.channels.get(&scalar.text) == Some(&ChannelKind::Webhook) {
         return Some(scalar.text.clone());
     }

@@ -1,51 +1,82 @@
 //! What must be so: `expect:` of a scenario.
 
 use crate::finding::{Code, Finding};
-use crate::journey::reader::{self, Fields, wrong_shape};
+use crate::journey::form::{Form, Key, Shape, Way, Words};
+use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind};
 use crate::workspace::scenario::{Expectation, ExpectedEffect, ExpectedKind, Named};
 
-use super::Reader;
+use super::{ONE_OR_MANY, Reader, values};
+
+pub(super) static EXPECT: Form = Form::of(
+    "an `expect`",
+    &[
+        Key::optional("in", ONE_OR_MANY, "Segments in which the person is."),
+        Key::optional("not_in", ONE_OR_MANY, "Segments in which the person is not."),
+        Key::optional("waiting", ONE_OR_MANY, "Journeys of which a run is under way."),
+        Key::optional("not_waiting", ONE_OR_MANY, "Journeys of which no run is under way."),
+        Key::optional("sent", Shape::List(&Shape::Map(&EFFECT)), "All that was sent since the last `sent`, in order."),
+        Key::optional("traits", Shape::Values, "Traits and computes; `null` says that one is missing."),
+    ],
+);
+
+static EFFECT: Form = Form::choosing(
+    "an effect",
+    &[],
+    "an effect is an `email`, a `webhook` or an `audience`",
+    &[
+        Way::with(
+            Key::required("email", Shape::Text, "The template of an e-mail."),
+            &[Key::optional("to", Shape::Text, "The address to which it goes.")],
+        ),
+        Way::of(Key::required("webhook", Shape::Text, "The channel that is called.")),
+        Way::with(
+            Key::required("audience", Shape::Text, "The audience that is changed."),
+            &[Key::optional(
+                "action",
+                Shape::Word(&Words::of(&["add", "remove"])),
+                "What becomes of the person in it.",
+            )],
+        ),
+    ],
+);
 
 impl Reader<'_> {
-    pub(super) fn expectation(&mut self, node: &Node) -> Option<Expectation> {
-        let mut fields = Fields::of(node, "an `expect`", self.findings)?;
+    pub(super) fn expectation(&mut self, node: &Node) -> Expectation {
         let mut expected = Expectation {
-            member_of: self.names(fields.take("in"), Code::UnknownSegment),
-            not_member_of: self.names(fields.take("not_in"), Code::UnknownSegment),
-            waiting: self.names(fields.take("waiting"), Code::BadScenario),
-            not_waiting: self.names(fields.take("not_waiting"), Code::BadScenario),
+            member_of: self.names(node.get("in"), Code::UnknownSegment),
+            not_member_of: self.names(node.get("not_in"), Code::UnknownSegment),
+            waiting: self.names(node.get("waiting"), Code::BadScenario),
+            not_waiting: self.names(node.get("not_waiting"), Code::BadScenario),
             ..Expectation::default()
         };
-        if let Some(node) = fields.take("sent") {
+        if let Some(node) = node.get("sent") {
             expected.sent_place = Some(node.place);
-            expected.sent = self.effects(node);
+            expected.sent = effects(node);
         }
-        if let Some(node) = fields.take("traits") {
+        if let Some(node) = node.get("traits") {
             expected.traits_place = Some(node.place);
-            expected.traits = self.values(node, "`traits`");
+            expected.traits = values(node);
             self.check_traits(node);
         }
-        let place = fields.place();
-        fields.finish(self.findings);
         let nothing = expected.member_of.is_empty()
             && expected.not_member_of.is_empty()
             && expected.waiting.is_empty()
             && expected.not_waiting.is_empty()
             && expected.sent.is_none()
             && expected.traits.is_empty();
-        if nothing {
+        if nothing && matches!(node.kind, NodeKind::Map(_)) {
             let message = "this expects nothing, so it can never fail";
-            self.findings.push(Finding::new(Code::BadScenario, place, message));
+            self.findings.push(Finding::new(Code::BadScenario, node.first_key(), message));
         }
-        Some(expected)
+        expected
     }
 
     /// Names of segments, or of journeys.
     fn names(&mut self, node: Option<&Node>, code: Code) -> Vec<Named> {
         let mut names = Vec::new();
         for item in node.map(reader::items).unwrap_or_default() {
-            let Some(scalar) = reader::text(item, "a name", self.findings) else { continue };
+            let Some(scalar) = reader::text(item) else { continue };
             if let Some(program) = self.program {
                 if code == Code::UnknownSegment {
                     let segments = program.rules.segments.iter().map(|segment| segment.name.as_str());
@@ -61,54 +92,29 @@ impl Reader<'_> {
     }
 
     fn check_traits(&mut self, node: &Node) {
-        let (Some(program), NodeKind::Map(entries)) = (self.program, &node.kind) else { return };
-        for (name, _) in entries {
+        let Some(program) = self.program else { return };
+        for (name, _) in node.entries() {
             let traits = program.rules.traits.iter().map(|declared| declared.name.as_str());
             let computes = program.rules.computes.iter().map(|compute| compute.name.as_str());
             self.check_name(name, Code::UnknownTrait, "trait or compute", traits.chain(computes));
         }
     }
+}
 
-    fn effects(&mut self, node: &Node) -> Option<Vec<ExpectedEffect>> {
-        let NodeKind::List(items) = &node.kind else {
-            self.findings.push(wrong_shape(node, "`sent` is a list of effects"));
-            return None;
-        };
-        Some(items.iter().filter_map(|item| self.effect(item)).collect())
-    }
+/// Nothing where something cannot be read, so that a scenario does not fail over it.
+fn effects(node: &Node) -> Option<Vec<ExpectedEffect>> {
+    let NodeKind::List(items) = &node.kind else { return None };
+    Some(items.iter().filter_map(effect).collect())
+}
 
-    fn effect(&mut self, node: &Node) -> Option<ExpectedEffect> {
-        let mut fields = Fields::of(node, "an effect", self.findings)?;
-        let kind = fields.one_of(&["email", "webhook", "audience"], self.findings);
-        let Some((name, _, value)) = kind else {
-            fields.finish_without("an effect is an `email`, a `webhook` or an `audience`", self.findings);
-            return None;
-        };
-        let scalar = reader::text(value, "a name", self.findings);
-        let kind = match name {
-            "email" => {
-                let to = fields.take("to").and_then(|node| reader::text(node, "`to`", self.findings));
-                let to = to.map(|to| to.text.clone());
-                scalar.map(|scalar| ExpectedKind::Email { template: scalar.text.clone(), to })
-            }
-            "webhook" => scalar.map(|scalar| ExpectedKind::Webhook { destination: scalar.text.clone() }),
-            _ => {
-                let add = fields.take("action").and_then(|node| self.action(node));
-                scalar.map(|scalar| ExpectedKind::Audience { audience: scalar.text.clone(), add })
-            }
-        };
-        fields.finish(self.findings);
-        Some(ExpectedEffect { place: node.place, kind: kind? })
-    }
-
-    fn action(&mut self, node: &Node) -> Option<bool> {
-        match reader::text(node, "`action`", self.findings)?.text.as_str() {
-            "add" => Some(true),
-            "remove" => Some(false),
-            _ => {
-                self.findings.push(wrong_shape(node, "`action` is `add` or `remove`"));
-                None
-            }
-        }
-    }
+fn effect(node: &Node) -> Option<ExpectedEffect> {
+    let (key, value) = reader::chosen(node, &EFFECT)?;
+    let name = reader::text(value)?.text.clone();
+    let text = |key: &str| node.get(key).and_then(reader::text).map(|scalar| scalar.text.clone());
+    let kind = match key.text.as_str() {
+        "email" => ExpectedKind::Email { template: name, to: text("to") },
+        "webhook" => ExpectedKind::Webhook { destination: name },
+        _ => ExpectedKind::Audience { audience: name, add: text("action").map(|action| action == "add") },
+    };
+    Some(ExpectedEffect { place: node.place, kind })
 }
