@@ -14,7 +14,7 @@ use tidewater::workspace::Program;
 use tidewater::workspace::load::compile;
 
 /// 2026-01-01T00:00:00Z.
-const START: i64 = 1_767_225_600_000;
+pub(crate) const START: i64 = 1_767_225_600_000;
 /// Longer than any window of these rules.
 const QUIET: Span = Span::DAY.times(65);
 
@@ -181,8 +181,13 @@ fn program(conditions: &[String]) -> Program {
     for (index, condition) in conditions.iter().enumerate() {
         rules.push_str(&format!("segment s{index} = {condition}\n"));
     }
+    compiled(&rules)
+}
+
+/// A workspace of these rules alone.
+pub(crate) fn compiled(rules: &str) -> Program {
     let files = vec![
-        ("rules/r.tide".to_owned(), rules.clone()),
+        ("rules/r.tide".to_owned(), rules.to_owned()),
         ("tidewater.yaml".to_owned(), "sources: { s: key }\n".to_owned()),
     ];
     let loaded = compile(files, &|_| None);
@@ -193,8 +198,8 @@ fn program(conditions: &[String]) -> Program {
 
 /// What comes: how long after the last entry, how old it is, and what it says.
 #[derive(Debug, Clone)]
-struct Coming {
-    after: i64,
+pub(crate) struct Coming {
+    pub(crate) after: i64,
     age: i64,
     kind: u8,
     n: Option<i32>,
@@ -202,7 +207,7 @@ struct Coming {
     repeats: bool,
 }
 
-fn coming() -> impl Strategy<Value = Coming> {
+pub(crate) fn coming() -> impl Strategy<Value = Coming> {
     let after = prop_oneof![2 => Just(0_i64), 3 => 1..4_i64, 2 => 1..2_000_i64, 2 => 1..30_i64]
         .prop_map(|n| n * 3_600_000 / 60);
     let age = prop_oneof![4 => Just(0_i64), 1 => 1..3_000_i64, 1 => -500..0_i64].prop_map(|minutes| minutes * 60_000);
@@ -211,7 +216,7 @@ fn coming() -> impl Strategy<Value = Coming> {
         .prop_map(|(after, age, kind, n, word, repeats)| Coming { after, age, kind, n, word, repeats })
 }
 
-fn event(one: &Coming, message_id: String, received_at: i64) -> Event {
+pub(crate) fn event(one: &Coming, message_id: String, received_at: i64) -> Event {
     let mut properties = ValueMap::new();
     if let Some(n) = one.n {
         properties.insert("n".to_owned(), Value::Number(f64::from(n)));
@@ -299,7 +304,7 @@ impl Record {
     }
 }
 
-fn members(profile: &Profile) -> Vec<String> {
+pub(crate) fn members(profile: &Profile) -> Vec<String> {
     profile.memberships().map(|(name, _)| name.to_owned()).collect()
 }
 

@@ -14,3 +14,4 @@ mod runs;
 mod schemas;
 mod silence;
 mod snapshots;
+mod sql;
