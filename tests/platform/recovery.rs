@@ -173,7 +173,7 @@ async fn a_visitor_who_turns_out_to_be_known_becomes_one_with_them() {
             assert_eq!(profile.merged_into(), Some(ada));
         } else {
             let value = serde_json::to_value(&profile).unwrap();
-            let counts: Vec<_> = value["computes"].as_object().unwrap().values().cloned().collect();
+            let counts: Vec<_> = value["aggregates"].as_object().unwrap().values().cloned().collect();
             assert_eq!(counts, [serde_json::json!({ "count": 2 })], "both orders count");
         }
     }
