@@ -1,6 +1,6 @@
 //! When time alone changes something next.
 
-use crate::lang::rules::{RecallIndex, RecallKeep, SegmentIndex, TraitIndex};
+use crate::lang::rules::{RecallIndex, RecallKeep, SegmentIndex};
 use crate::lang::sequence::deadline;
 use crate::lang::window::{Calendar, When};
 use crate::model::{Span, Timestamp, Value};
@@ -143,11 +143,8 @@ fn each_border_of_dates<'a>(
     mut visit: impl FnMut(Timestamp, &'a [SegmentIndex]),
 ) {
     let rules = &program.rules;
-    for (index, dates) in rules.readers.dates_of_trait.iter().enumerate() {
-        if dates.is_empty() {
-            continue;
-        }
-        let name = &rules.traits[TraitIndex(index as u32).at()].name;
+    for (subject, dates) in &rules.readers.dates_of_trait {
+        let name = &rules.traits[subject.at()].name;
         let Some(date) = Value::lookup(&profile.traits, name).and_then(When::of) else { continue };
         for index in dates {
             let question = &rules.dates[index.at()];

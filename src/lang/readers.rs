@@ -30,7 +30,8 @@ pub struct Readers {
     /// Place of each segment in an order in which each stands after those that it names.
     pub segment_rank: Vec<u32>,
     pub holds_of_trait: Vec<Vec<HoldIndex>>,
-    pub dates_of_trait: Vec<Vec<DateIndex>>,
+    /// Only of traits that a question about dates names.
+    pub dates_of_trait: BTreeMap<TraitIndex, Vec<DateIndex>>,
     pub sequences_of_recall: Vec<Vec<SequenceIndex>>,
     pub trail_of_key: BTreeMap<u64, TrailIndex>,
     pub aggregate_of_key: BTreeMap<u64, AggregateIndex>,
@@ -66,7 +67,6 @@ pub(super) fn index(rules: &Rules, shared: &Shared, order: &[Node]) -> Readers {
         segments_of_rank: vec![Vec::new(); rules.ranks.len()],
         segment_rank: vec![0; rules.segments.len()],
         holds_of_trait: vec![Vec::new(); rules.traits.len()],
-        dates_of_trait: vec![Vec::new(); rules.traits.len()],
         sequences_of_recall: vec![Vec::new(); rules.recalls.len()],
         windows_of_trail: vec![Vec::new(); rules.trails.len()],
         windows_of_recall: vec![Vec::new(); rules.recalls.len()],
@@ -121,7 +121,7 @@ fn note_keys(rules: &Rules, readers: &mut Readers) {
         readers.holds_of_trait[hold.subject.at()].push(HoldIndex(index as u32));
     }
     for (index, date) in rules.dates.iter().enumerate() {
-        readers.dates_of_trait[date.subject.at()].push(DateIndex(index as u32));
+        readers.dates_of_trait.entry(date.subject).or_default().push(DateIndex(index as u32));
     }
     for (index, sequence) in rules.sequences.iter().enumerate() {
         let recalls: BTreeSet<RecallIndex> = sequence.steps.iter().map(|step| step.recall).collect();

@@ -17,7 +17,7 @@ impl Checker<'_> {
             let sequence = self.sequence(did, span);
             return if did.negated { Condition::Not(Box::new(sequence)) } else { sequence };
         }
-        self.refuse_parts_of_sequences(did, span);
+        self.refuse_parts_of_sequences(did);
         let selector = self.selector(&did.selector);
         let filter = did.filter.as_ref().map(|filter| self.filter(filter, &selector, self.scope.around(), &[]));
         let period = self.period(did);
@@ -29,7 +29,7 @@ impl Checker<'_> {
         if did.negated { Condition::Not(Box::new(condition)) } else { condition }
     }
 
-    fn refuse_parts_of_sequences(&mut self, did: &DidExpr, span: Span) {
+    fn refuse_parts_of_sequences(&mut self, did: &DidExpr) {
         let alone = [
             ("as", did.alias.as_ref().map(|alias| alias.span)),
             ("by", did.key.as_ref().map(|key| key.span)),
@@ -42,7 +42,6 @@ impl Checker<'_> {
                 self.findings.push(finding.help("add `then \"…\" within …`, or leave it out"));
             }
         }
-        let _ = span;
     }
 
     /// How often, as conditions on a trail.
