@@ -11,7 +11,6 @@ use super::consent::{set_consent, stricter};
 use super::observe::{note_event, note_moment};
 use super::profile::{Consent, Profile, Run};
 use super::snapshot;
-use super::traits::declared_values;
 use super::transition::{Fact, MembershipChange, Relay};
 use super::turn::Turn;
 
@@ -37,7 +36,7 @@ impl Turn<'_> {
             self.out.facts.push(Fact::Saturated { what: format!("unreadable state of {loser}"), at: self.now });
             return;
         };
-        let before = declared_values(&self.profile.traits, self.program);
+        let before = self.declared_values(lost.trait_times.keys());
         self.absorb_traits(&lost);
         self.mark_changed(&before);
         self.absorb_behaviour(&lost);

@@ -1,18 +1,22 @@
 //! Traits that sources send and journeys set.
 
+use std::collections::BTreeSet;
+
 use crate::lang::eval::holds;
 use crate::lang::rules::TraitIndex;
 use crate::model::value::ValueMap;
 use crate::model::{Moment, Timestamp, Value};
-use crate::workspace::Program;
 
 use super::turn::Turn;
 use super::view::ZONE_TRAITS;
 
+/// A declared trait and what it held.
+pub(super) type Known = (TraitIndex, Option<Value>);
+
 impl Turn<'_> {
     /// Takes the traits of an `identify`. A value older than what we hold changes nothing; `null` clears.
     pub(super) fn take_traits(&mut self, traits: &ValueMap) {
-        let before = self.declared_values();
+        let before = self.declared_values(traits.keys());
         for (name, value) in traits {
             set_trait(&mut self.profile.traits, &mut self.profile.trait_times, name, value, self.moment);
         }
@@ -24,29 +28,36 @@ impl Turn<'_> {
 
     /// A run sets one declared trait, whose name may reach into an object (`address.city`).
     pub(super) fn set_declared(&mut self, index: TraitIndex, value: &Value) {
-        let before = self.declared_values();
         let name = &self.program.rules.traits[index.at()].name;
         let is_whole = self.profile.traits.contains_key(name);
-        let top = if is_whole { name } else { name.split('.').next().unwrap_or(name) };
-        self.profile.trait_times.insert(top.to_owned(), Moment { at: self.now, offset: self.moment.offset });
+        let top = if is_whole { name.clone() } else { name.split('.').next().unwrap_or(name).to_owned() };
+        let before = self.declared_values([&top, name]);
+        self.profile.trait_times.insert(top, Moment { at: self.now, offset: self.moment.offset });
         set_path(&mut self.profile.traits, name, value);
         self.has_written |= self.mark_changed(&before);
     }
 
-    fn declared_values(&self) -> Vec<Option<Value>> {
-        declared_values(&self.profile.traits, self.program)
+    /// The values of the declared traits that setting these names may change.
+    pub(super) fn declared_values<'n>(&self, names: impl IntoIterator<Item = &'n String>) -> Vec<Known> {
+        let readers = &self.program.rules.readers;
+        let concerned = names.into_iter().filter_map(|name| readers.traits_of_name.get(name)).flatten();
+        let concerned: BTreeSet<TraitIndex> = concerned.copied().collect();
+        concerned.into_iter().map(|index| (index, self.declared_value(index).cloned())).collect()
+    }
+
+    fn declared_value(&self, index: TraitIndex) -> Option<&Value> {
+        Value::lookup(&self.profile.traits, &self.program.rules.traits[index.at()].name)
     }
 
     /// Marks the segments that read a trait whose value is another than before. False where there is none.
-    pub(super) fn mark_changed(&mut self, before: &[Option<Value>]) -> bool {
+    pub(super) fn mark_changed(&mut self, before: &[Known]) -> bool {
         self.profile.slots.0 = None;
-        let after = self.declared_values();
         let mut changed = false;
-        for (index, (old, new)) in before.iter().zip(&after).enumerate() {
-            if old != new {
+        for (index, old) in before {
+            if self.declared_value(*index) != old.as_ref() {
                 changed = true;
-                self.settle_holds_of(TraitIndex(index as u32));
-                for segment in &self.program.rules.readers.segments_of_trait[index] {
+                self.settle_holds_of(*index);
+                for segment in &self.program.rules.readers.segments_of_trait[index.at()] {
                     self.dirty(*segment);
                 }
             }
@@ -85,11 +96,6 @@ impl Turn<'_> {
         let times = &self.profile.trait_times;
         times.get(name).or_else(|| times.get(head)).map_or(self.moment.at, |moment| moment.at)
     }
-}
-
-/// The values of all declared traits, in the order of their declarations.
-pub(super) fn declared_values(traits: &ValueMap, program: &Program) -> Vec<Option<Value>> {
-    program.rules.traits.iter().map(|declared| Value::lookup(traits, &declared.name).cloned()).collect()
 }
 
 fn set_trait(

@@ -35,15 +35,22 @@ impl Texts {
     }
 }
 
-/// What a declared trait holds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Slot {
+/// What a slot holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
     Missing,
-    Bool(bool),
-    Number(f64),
-    Text(u32),
+    Bool,
+    Number,
+    Text,
     /// A list or an object.
     Other,
+}
+
+/// What a declared trait holds, as a number: a text's own, 0 or 1 of a bool.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Slot {
+    kind: Kind,
+    number: f64,
 }
 
 /// The declared traits of a profile, by [`TraitIndex`].
@@ -54,17 +61,18 @@ impl Slots {
     #[must_use]
     pub fn of(traits: &ValueMap, rules: &Rules) -> Self {
         let slot = |value: Option<&Value>| match value {
-            None | Some(Value::Null) => Slot::Missing,
-            Some(Value::Bool(value)) => Slot::Bool(*value),
-            Some(Value::Number(number)) => Slot::Number(*number),
-            Some(Value::Text(text)) => Slot::Text(rules.texts.find(text)),
-            Some(Value::List(_) | Value::Map(_)) => Slot::Other,
+            None | Some(Value::Null) => Slot { kind: Kind::Missing, number: 0.0 },
+            Some(Value::Bool(value)) => Slot { kind: Kind::Bool, number: f64::from(u8::from(*value)) },
+            Some(Value::Number(number)) => Slot { kind: Kind::Number, number: *number },
+            Some(Value::Text(text)) => Slot { kind: Kind::Text, number: f64::from(rules.texts.find(text)) },
+            Some(Value::List(_) | Value::Map(_)) => Slot { kind: Kind::Other, number: 0.0 },
         };
         Self(rules.traits.iter().map(|declared| slot(Value::lookup(traits, &declared.name))).collect())
     }
 
+    #[inline]
     fn get(&self, index: u32) -> Slot {
-        self.0.get(index as usize).copied().unwrap_or(Slot::Missing)
+        self.0.get(index as usize).copied().unwrap_or(Slot { kind: Kind::Missing, number: 0.0 })
     }
 }
 
@@ -73,8 +81,8 @@ impl Slots {
 pub struct Decider {
     operations: Vec<Operation>,
     entry: u32,
-    /// Numbers of the texts of all `in (…)`.
-    texts: Vec<u32>,
+    /// Numbers of the texts of all long `in (…)`, each in order.
+    listed: Vec<u32>,
     asked: Vec<Condition>,
 }
 
@@ -88,29 +96,25 @@ struct Operation {
 
 const YES: u32 = u32::MAX;
 const NO: u32 = u32::MAX - 1;
+/// Texts of an `in (…)` that are compared one by one; more are looked up.
+const ONE_BY_ONE: usize = 4;
 
 #[derive(Debug, Clone, Copy)]
 enum Test {
-    Number {
+    /// From `low` to `high`, both included. Another kind of value passes where it is `negated`, a missing one never.
+    Range {
         slot: u32,
-        operator: Operator,
-        value: f64,
-    },
-    Text {
-        slot: u32,
-        text: u32,
+        kind: Kind,
         negated: bool,
+        low: f64,
+        high: f64,
     },
-    Texts {
+    /// One of [`Decider::listed`].
+    Listed {
         slot: u32,
+        negated: bool,
         from: u32,
         to: u32,
-        negated: bool,
-    },
-    Bool {
-        slot: u32,
-        value: bool,
-        negated: bool,
     },
     IsSet {
         slot: u32,
@@ -122,7 +126,7 @@ enum Test {
 impl Default for Decider {
     /// Nobody is in.
     fn default() -> Self {
-        Self { operations: Vec::new(), entry: NO, texts: Vec::new(), asked: Vec::new() }
+        Self { operations: Vec::new(), entry: NO, listed: Vec::new(), asked: Vec::new() }
     }
 }
 
@@ -137,36 +141,27 @@ impl Decider {
         at == YES
     }
 
+    #[inline]
     fn passes(&self, test: Test, slots: &Slots, view: &dyn View) -> bool {
         match test {
-            Test::Number { slot, operator, value } => match slots.get(slot) {
-                Slot::Number(found) => match operator {
-                    Operator::Is => found == value,
-                    Operator::IsNot => found != value,
-                    Operator::Less => found < value,
-                    Operator::LessOrEqual => found <= value,
-                    Operator::Greater => found > value,
-                    _ => found >= value,
-                },
-                Slot::Missing => false,
-                _ => operator == Operator::IsNot,
-            },
-            Test::Text { slot, text, negated } => match slots.get(slot) {
-                Slot::Text(found) => (found == text) != negated,
-                Slot::Missing => false,
-                _ => negated,
-            },
-            Test::Texts { slot, from, to, negated } => match slots.get(slot) {
-                Slot::Text(found) => self.texts[from as usize..to as usize].contains(&found) != negated,
-                Slot::Missing => false,
-                _ => negated,
-            },
-            Test::Bool { slot, value, negated } => match slots.get(slot) {
-                Slot::Bool(found) => (found == value) != negated,
-                Slot::Missing => false,
-                _ => negated,
-            },
-            Test::IsSet { slot } => slots.get(slot) != Slot::Missing,
+            Test::Range { slot, kind, negated, low, high } => {
+                let found = slots.get(slot);
+                if found.kind == kind {
+                    (low <= found.number && found.number <= high) != negated
+                } else {
+                    negated && found.kind != Kind::Missing
+                }
+            }
+            Test::Listed { slot, negated, from, to } => {
+                let found = slots.get(slot);
+                let listed = &self.listed[from as usize..to as usize];
+                match found.kind {
+                    Kind::Text => listed.binary_search(&(found.number as u32)).is_ok() != negated,
+                    Kind::Missing => false,
+                    _ => negated,
+                }
+            }
+            Test::IsSet { slot } => slots.get(slot).kind != Kind::Missing,
             Test::Ask(index) => holds(&self.asked[index as usize], view),
         }
     }
@@ -197,11 +192,18 @@ impl Decider {
                 parts.iter().rev().fold(otherwise, |next, part| self.emit(part, then, next, texts))
             }
             Condition::Not(inner) => self.emit(inner, otherwise, then, texts),
+            Condition::IsSet(Operand::Trait(index)) => self.push(Test::IsSet { slot: index.0 }, then, otherwise),
             Condition::IsMissing(Operand::Trait(index)) => self.push(Test::IsSet { slot: index.0 }, otherwise, then),
-            other => {
-                let test = self.test(other, texts);
-                self.push(test, then, otherwise)
+            Condition::Compare { operand: Operand::Trait(index), operator, value } => {
+                match compared(*index, *operator, value, texts) {
+                    Some(test) => self.push(test, then, otherwise),
+                    None => self.ask(condition, then, otherwise),
+                }
             }
+            Condition::OneOf { operand: Operand::Trait(index), values, negated } => self
+                .one_of(*index, values, *negated, (then, otherwise), texts)
+                .unwrap_or_else(|| self.ask(condition, then, otherwise)),
+            other => self.ask(other, then, otherwise),
         }
     }
 
@@ -210,41 +212,165 @@ impl Decider {
         (self.operations.len() - 1) as u32
     }
 
-    fn test(&mut self, condition: &Condition, texts: &mut Texts) -> Test {
-        let plain = match condition {
-            Condition::Compare { operand: Operand::Trait(index), operator, value } => {
-                compared(*index, *operator, value, texts)
-            }
-            Condition::OneOf { operand: Operand::Trait(index), values, negated } => {
-                self.one_of(*index, values, *negated, texts)
-            }
-            Condition::IsSet(Operand::Trait(index)) => Some(Test::IsSet { slot: index.0 }),
-            _ => None,
-        };
-        plain.unwrap_or_else(|| {
-            self.asked.push(condition.clone());
-            Test::Ask((self.asked.len() - 1) as u32)
-        })
+    fn ask(&mut self, condition: &Condition, then: u32, otherwise: u32) -> u32 {
+        self.asked.push(condition.clone());
+        self.push(Test::Ask((self.asked.len() - 1) as u32), then, otherwise)
     }
 
-    fn one_of(&mut self, index: TraitIndex, values: &[Value], negated: bool, texts: &mut Texts) -> Option<Test> {
+    fn one_of(
+        &mut self,
+        index: TraitIndex,
+        values: &[Value],
+        negated: bool,
+        (then, otherwise): (u32, u32),
+        texts: &mut Texts,
+    ) -> Option<u32> {
         let named: Option<Vec<&str>> = values.iter().map(Value::as_text).collect();
-        let from = self.texts.len() as u32;
-        self.texts.extend(named?.into_iter().map(|text| texts.number(text)));
-        Some(Test::Texts { slot: index.0, from, to: self.texts.len() as u32, negated })
+        let mut numbers: Vec<u32> = named?.into_iter().map(|text| texts.number(text)).collect();
+        numbers.sort_unstable();
+        if numbers.len() > ONE_BY_ONE || numbers.is_empty() {
+            let from = self.listed.len() as u32;
+            self.listed.extend(numbers);
+            let test = Test::Listed { slot: index.0, negated, from, to: self.listed.len() as u32 };
+            return Some(self.push(test, then, otherwise));
+        }
+        // In one of them: the first that fits decides. In none: each has to be another.
+        let next = if negated { then } else { otherwise };
+        Some(numbers.into_iter().rev().fold(next, |next, number| {
+            let test = exactly(index, Kind::Text, f64::from(number), negated);
+            if negated { self.push(test, next, otherwise) } else { self.push(test, then, next) }
+        }))
     }
 }
 
+fn exactly(index: TraitIndex, kind: Kind, number: f64, negated: bool) -> Test {
+    Test::Range { slot: index.0, kind, negated, low: number, high: number }
+}
+
 fn compared(index: TraitIndex, operator: Operator, value: &Value, texts: &mut Texts) -> Option<Test> {
-    let slot = index.0;
     let is_equality = matches!(operator, Operator::Is | Operator::IsNot);
     let negated = operator == Operator::IsNot;
-    let is_order =
-        matches!(operator, Operator::Less | Operator::LessOrEqual | Operator::Greater | Operator::GreaterOrEqual);
-    match value {
-        Value::Number(value) if is_equality || is_order => Some(Test::Number { slot, operator, value: *value }),
-        Value::Text(text) if is_equality => Some(Test::Text { slot, text: texts.number(text), negated }),
-        Value::Bool(value) if is_equality => Some(Test::Bool { slot, value: *value, negated }),
+    let range = |low, high| Some(Test::Range { slot: index.0, kind: Kind::Number, negated: false, low, high });
+    match (value, operator) {
+        (Value::Number(value), _) if is_equality => Some(exactly(index, Kind::Number, *value, negated)),
+        (Value::Text(text), _) if is_equality => {
+            Some(exactly(index, Kind::Text, f64::from(texts.number(text)), negated))
+        }
+        (Value::Bool(value), _) if is_equality => {
+            Some(exactly(index, Kind::Bool, f64::from(u8::from(*value)), negated))
+        }
+        (Value::Number(value), Operator::Less) => range(f64::NEG_INFINITY, value.next_down()),
+        (Value::Number(value), Operator::LessOrEqual) => range(f64::NEG_INFINITY, *value),
+        (Value::Number(value), Operator::Greater) => range(value.next_up(), f64::INFINITY),
+        (Value::Number(value), Operator::GreaterOrEqual) => range(*value, f64::INFINITY),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::lang::rules::{AggregateIndex, TraitDeclaration, ValueType};
+    use crate::lang::window::Calendar;
+    use crate::model::Timestamp;
+
+    struct Customer<'r> {
+        rules: &'r Rules,
+        traits: ValueMap,
+    }
+
+    impl View for Customer<'_> {
+        fn rules(&self) -> &Rules {
+            self.rules
+        }
+
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn answers(&self, condition: &Condition) -> bool {
+            holds(condition, self)
+        }
+
+        fn calendar(&self) -> Calendar {
+            Calendar::default()
+        }
+
+        fn trait_value(&self, index: TraitIndex) -> Option<&Value> {
+            self.traits.get(&self.rules.traits[index.at()].name)
+        }
+
+        fn aggregate(&self, _: AggregateIndex) -> Option<Value> {
+            None
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            prop::sample::select(&[-1.0, -0.0, 0.0, 0.5, 1.0, 2.0, 1e300, f64::MAX][..]).prop_map(Value::Number),
+            prop::sample::select(&["", "a", "b", "c", "d", "e", "f", "1"][..]).prop_map(Value::from),
+            any::<bool>().prop_map(Value::Bool),
+        ]
+    }
+
+    fn condition() -> impl Strategy<Value = Condition> {
+        let operand = || (0..3_u32).prop_map(|index| Operand::Trait(TraitIndex(index)));
+        let operator = prop::sample::select(
+            &[
+                Operator::Is,
+                Operator::IsNot,
+                Operator::Less,
+                Operator::LessOrEqual,
+                Operator::Greater,
+                Operator::GreaterOrEqual,
+                Operator::Contains,
+            ][..],
+        );
+        let leaf = prop_oneof![
+            (operand(), operator, value()).prop_map(|(operand, operator, value)| Condition::Compare {
+                operand,
+                operator,
+                value
+            }),
+            (operand(), prop::collection::vec(value(), 0..7), any::<bool>())
+                .prop_map(|(operand, values, negated)| Condition::OneOf { operand, values, negated }),
+            operand().prop_map(Condition::IsSet),
+            operand().prop_map(Condition::IsMissing),
+        ];
+        leaf.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Condition::All),
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Condition::Any),
+                inner.prop_map(|inner| Condition::Not(Box::new(inner))),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn the_flat_code_says_what_the_tree_says(
+            condition in condition(),
+            held in prop::collection::vec(prop::option::of(prop_oneof![5 => value(), 1 => Just(Value::Null), 1 => Just(Value::List(Vec::new()))]), 3),
+        ) {
+            let declared = |name: &str| TraitDeclaration {
+                name: name.to_owned(),
+                kind: ValueType::Text,
+                one_of: None,
+                clean: Vec::new(),
+                pii: None,
+                place: crate::finding::Place { source: crate::finding::SourceId(0), span: crate::finding::Span::default() },
+            };
+            let names = ["p", "q", "r"];
+            let mut rules = Rules { traits: names.iter().map(|name| declared(name)).collect(), ..Rules::default() };
+            let decider = Decider::compile(&condition, &mut rules.texts);
+            let held = names.iter().zip(held).filter_map(|(name, value)| Some(((*name).to_owned(), value?)));
+            let customer = Customer { rules: &rules, traits: held.collect() };
+            let slots = Slots::of(&customer.traits, &rules);
+            prop_assert_eq!(decider.holds(&slots, &customer), holds(&condition, &customer));
+        }
     }
 }

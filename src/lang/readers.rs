@@ -29,6 +29,8 @@ pub struct Readers {
     pub segments_of_user_id: Vec<SegmentIndex>,
     /// Place of each segment in an order in which each stands after those that it names.
     pub segment_rank: Vec<u32>,
+    /// Traits that setting a name may change: `address` holds `address.city`.
+    pub traits_of_name: BTreeMap<String, Vec<TraitIndex>>,
     pub holds_of_trait: Vec<Vec<HoldIndex>>,
     /// Only of traits that a question about dates names.
     pub dates_of_trait: BTreeMap<TraitIndex, Vec<DateIndex>>,
@@ -117,6 +119,12 @@ fn note_keys(rules: &Rules, readers: &mut Readers) {
         rules.recalls.iter().map(|it| it.key).zip(numbered(rules.recalls.len()).map(RecallIndex)).collect();
     readers.hold_of_key = rules.holds.iter().map(|it| it.key).zip(numbered(rules.holds.len()).map(HoldIndex)).collect();
     readers.rank_of_key = rules.ranks.iter().map(|it| it.key).zip(numbered(rules.ranks.len()).map(RankIndex)).collect();
+    for (index, declared) in rules.traits.iter().enumerate() {
+        let head = declared.name.split('.').next().unwrap_or(&declared.name);
+        for name in BTreeSet::from([head, declared.name.as_str()]) {
+            readers.traits_of_name.entry(name.to_owned()).or_default().push(TraitIndex(index as u32));
+        }
+    }
     for (index, hold) in rules.holds.iter().enumerate() {
         readers.holds_of_trait[hold.subject.at()].push(HoldIndex(index as u32));
     }
