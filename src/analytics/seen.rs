@@ -1,5 +1,5 @@
-//! Looks in data for what the rules of a workspace expect of it: see `lint::against`. It reads in blocks, so that memory
-//! is bounded, and the newest first, so that the answers are of today where there is too much to read.
+//! Looks in data for what the rules of a workspace expect of it: see `lint::against`. It reads in blocks, so that
+//! memory is bounded, and the newest first, so that the answers are of today where there is too much to read.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,7 +12,8 @@ use crate::workspace::load::{Loaded, compile};
 use super::check::Checked;
 use super::output::{Failure, block_on, database_url};
 
-/// Adds what the data of a database tells; `None` is the workspace's own. Says on standard error how much was looked at.
+/// Adds what the data of a database tells; `None` is the workspace's own. Says on standard error how much was looked
+/// at.
 pub(super) fn hold_against(checked: Checked, database: Option<&str>, folder: &Path) -> Result<Checked, Failure> {
     let url = match database {
         Some(url) if url.contains(':') => url.to_owned(),
@@ -66,7 +67,10 @@ fn told(answers: &Answers, segments: usize, url: &str) -> String {
     let mut told = format!("looked into {events} events and {profiles} profiles of {database}");
     let others = segments - answers.deployed.len();
     if others > 0 {
-        told.push_str(&format!("; {others} of {segments} segments are not in force as they are written here, so nothing is said of their sizes"));
+        told.push_str(&format!(
+            "; {others} of {segments} segments are not in force as they are written here, so nothing is said of their \
+             sizes"
+        ));
     }
     told
 }

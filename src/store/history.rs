@@ -70,8 +70,8 @@ impl Store {
             .collect()
     }
 
-    /// The events before `before` of all profiles, `limit` at most, newest first. Those that `wanted` does not name come
-    /// without their text, which may be long.
+    /// The events before `before` of all profiles, `limit` at most, newest first. Those that `wanted` does not name
+    /// come without their text, which may be long.
     ///
     /// # Errors
     /// The database failed, or a row is damaged.
@@ -84,8 +84,8 @@ impl Store {
         let is_wanted = Condition::any()
             .add(history::Column::Name.is_in(&wanted.names))
             .add(history::Column::Kind.is_in(wanted.kinds.iter().copied()));
-        // The walk goes by the primary key alone: a condition on the name would have the database go by the name's index
-        // and sort what it finds there, for each block anew.
+        // The walk goes by the primary key alone: a condition on the name would have the database go by the name's
+        // index and sort what it finds there, for each block anew.
         let text: Expr = Expr::case(is_wanted, Expr::col(history::Column::Event)).into();
         let rows: Vec<(i64, i64, Option<String>)> = history::Entity::find()
             .select_only()

@@ -36,7 +36,7 @@ pub(super) const OF_DATA: [Code; 6] = [
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answers {
     pub tallies: Tallies,
-    /// Of each event that rules read: how often it came and when the latest happened. Those that never came are missing.
+    /// Of each event that rules read: how often it came and when the latest happened. Without those that never came.
     pub events: BTreeMap<String, EventTotal>,
     /// When the newest event of all happened; `None` where there is none.
     pub newest: Option<Timestamp>,
