@@ -131,7 +131,9 @@ fn every_case_raises_its_finding_and_no_other() {
 fn every_code_has_a_case_and_every_snapshot_too() {
     let cases = cases("findings");
     let covered: BTreeSet<Code> = cases.iter().map(|case| code_of(case)).collect();
-    let bare: Vec<&Code> = Code::ALL.iter().filter(|code| !covered.contains(code)).collect();
+    // What only data tells is raised on a database (tests/platform/against.rs).
+    let here = Code::ALL.iter().filter(|code| !code.number().starts_with("TW7"));
+    let bare: Vec<&Code> = here.filter(|code| !covered.contains(code)).collect();
     assert!(bare.is_empty(), "tests/language/corpus/findings has no case of {bare:?}");
     for entry in fs::read_dir(root().join("findings")).unwrap() {
         let path = entry.unwrap().path();

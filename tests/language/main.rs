@@ -5,6 +5,7 @@ mod demo_shop;
 mod differential;
 mod editors;
 mod findings;
+mod fuzz;
 mod journeys;
 mod lint;
 mod meaning;
