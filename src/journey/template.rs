@@ -1,6 +1,6 @@
 //! Checks of template texts: bodies of messages, subjects, and the texts of a webhook's body.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::Environment;
 
@@ -44,11 +44,12 @@ pub fn check(text: &str, locate: &dyn Locate, known: &BTreeSet<String>, findings
     unknown_filters(&template, text, locate, findings);
     other_files(text, locate, findings);
     let used: BTreeSet<String> = template.undeclared_variables(false).into_iter().collect();
+    let uses = first_uses(text);
     for name in used {
         if known.contains(&name) || BUILT_IN.contains(&name.as_str()) {
             continue;
         }
-        let place = locate.place(first_use(text, &name));
+        let place = locate.place(uses.get(name.as_str()).copied().unwrap_or_default());
         let message = format!("no trait and no compute is called `{name}`, so this would stay empty");
         let finding = Finding::new(Code::UnknownVariable, place, message);
         findings.push(match did_you_mean(&name, known.iter().map(String::as_str)) {
@@ -91,10 +92,10 @@ fn unknown_filters(
 
 /// A template is one file: what asks for another would fail whenever a message is filled.
 fn other_files(text: &str, locate: &dyn Locate, findings: &mut Vec<Finding>) {
-    for (at, _) in text.match_indices("{%") {
-        let inner = text[at + 2..].trim_start_matches(['-', '+']).trim_start();
+    for statement in statements(text).filter(|statement| text[statement.start..].starts_with("{%")) {
+        let inner = text[statement.start + 2..].trim_start_matches(['-', '+']).trim_start();
         let word = &inner[..inner.find(|sign: char| !sign.is_ascii_alphabetic()).unwrap_or(inner.len())];
-        if ["include", "extends", "import", "from"].contains(&word) && !in_statement(&text[..at]) {
+        if ["include", "extends", "import", "from"].contains(&word) {
             let start = text.len() - inner.len();
             let place = locate.place(Span::new(start, start + word.len()));
             let message = format!("a template cannot take in another, as `{word}` asks");
@@ -103,13 +104,22 @@ fn other_files(text: &str, locate: &dyn Locate, findings: &mut Vec<Finding>) {
     }
 }
 
+/// The stretches `{{ …` and `{% …`, each up to what closes it.
+fn statements(text: &str) -> impl Iterator<Item = Span> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let signs = text[at..].match_indices('{').map(|(offset, _)| at + offset);
+        let open = signs.into_iter().find(|open| text[open + 1..].starts_with(['{', '%']))?;
+        let close = if text[open + 1..].starts_with('{') { "}}" } else { "%}" };
+        at = text[open..].find(close).map_or(text.len(), |length| open + length);
+        Some(Span::new(open, at))
+    })
+}
+
 /// Where filters are named: a word behind `|` in a statement, outside of quotes.
 fn filters(text: &str) -> Vec<Span> {
     let mut found = Vec::new();
-    let mut at = 0;
-    while let Some(open) = text[at..].find("{{").into_iter().chain(text[at..].find("{%")).min().map(|open| at + open) {
-        let close = if text[open..].starts_with("{{") { "}}" } else { "%}" };
-        let end = text[open..].find(close).map_or(text.len(), |length| open + length);
+    for Span { start: open, end } in statements(text) {
         let mut quote = None;
         for (offset, sign) in text[open..end].char_indices() {
             match (quote, sign) {
@@ -127,28 +137,24 @@ fn filters(text: &str) -> Vec<Span> {
                 _ => {}
             }
         }
-        at = end;
     }
     found
 }
 
-/// The first place inside `{{ … }}` or `{% … %}` where the name stands as a word.
-fn first_use(text: &str, name: &str) -> Span {
-    let is_word = |character: char| character.is_alphanumeric() || character == '_';
-    let candidates = text.match_indices(name).filter(|(at, _)| {
-        let before = text[..*at].chars().next_back();
-        let after = text[at + name.len()..].chars().next();
-        let starts = !before.is_some_and(|character| is_word(character) || character == '.');
-        in_statement(&text[..*at]) && starts && !after.is_some_and(is_word)
-    });
-    candidates.map(|(at, _)| Span::new(at, at + name.len())).next().unwrap_or_default()
-}
-
-/// Whether the text ends inside an open `{{` or `{%`.
-fn in_statement(before: &str) -> bool {
-    let opened = before.rfind("{{").max(before.rfind("{%"));
-    let closed = before.rfind("}}").max(before.rfind("%}"));
-    opened > closed
+/// Where each word stands first in a statement, as a name and not as a part of one behind a dot.
+fn first_uses(text: &str) -> BTreeMap<&str, Span> {
+    let is_word = |sign: char| sign.is_alphanumeric() || sign == '_';
+    let mut uses = BTreeMap::new();
+    for Span { mut start, end } in statements(text) {
+        while let Some(begin) = text[start..end].find(is_word).map(|offset| start + offset) {
+            let stop = text[begin..end].find(|sign| !is_word(sign)).map_or(end, |length| begin + length);
+            if !text[..begin].ends_with('.') {
+                uses.entry(&text[begin..stop]).or_insert(Span::new(begin, stop));
+            }
+            start = stop;
+        }
+    }
+    uses
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Read as YAML 1.2's core schema: `no` and `on` stay texts, and only plain scalars can be numbers or booleans. What
 //! people do not need in a file that is reviewed in git is refused with a word on why: aliases, tags, complex keys.
 
+use std::collections::BTreeMap;
+
 use granit_parser::{Event, Parser, ScalarStyle, Span as ParserSpan};
 
 use crate::finding::{Code, Finding, Place, SourceId, Span};
@@ -188,7 +190,19 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<(Scalar, Node)>, key: Option<Scalar>, dropped_key: bool },
+    Map(OpenMap),
+}
+
+/// A map whose end has not come.
+#[derive(Default)]
+struct OpenMap {
+    entries: Vec<(Scalar, Node)>,
+    /// Where each key stands first.
+    places: BTreeMap<String, Place>,
+    /// The key whose value comes next.
+    key: Option<Scalar>,
+    /// What stood in the place of a key was refused, and its value is left out.
+    dropped_key: bool,
 }
 
 struct Builder<'a> {
@@ -211,9 +225,7 @@ impl Builder<'_> {
                 self.scalar(scalar)
             }
             Event::SequenceStart(..) => self.open(place, span, OpenKind::List(Vec::new())),
-            Event::MappingStart(..) => {
-                self.open(place, span, OpenKind::Map { entries: Vec::new(), key: None, dropped_key: false })
-            }
+            Event::MappingStart(..) => self.open(place, span, OpenKind::Map(OpenMap::default())),
             Event::SequenceEnd | Event::MappingEnd => {
                 self.close(place);
                 true
@@ -287,7 +299,7 @@ impl Builder<'_> {
         let place = Place { source: self.source, span: Span::new(open.start, end) };
         let kind = match open.kind {
             OpenKind::List(items) => NodeKind::List(items),
-            OpenKind::Map { entries, .. } => NodeKind::Map(entries),
+            OpenKind::Map(map) => NodeKind::Map(map.entries),
         };
         self.attach(Node { place, kind });
     }
@@ -296,21 +308,21 @@ impl Builder<'_> {
         if !self.count(scalar.place) {
             return false;
         }
-        if let Some(Open { kind: OpenKind::Map { entries, key, dropped_key }, .. }) = self.stack.last_mut()
-            && key.is_none()
-            && !*dropped_key
+        if let Some(Open { kind: OpenKind::Map(map), .. }) = self.stack.last_mut()
+            && map.key.is_none()
+            && !map.dropped_key
         {
-            if let Some((first, _)) = entries.iter().find(|(known, _)| known.text == scalar.text) {
+            if let Some(first) = map.places.get(&scalar.text) {
                 let message = format!("`{}` stands here twice", scalar.text);
-                let first = first.place;
                 self.findings.push(
                     Finding::new(Code::YamlSyntax, scalar.place, message)
-                        .label(first, "here it stands first")
+                        .label(*first, "here it stands first")
                         .help("keep one of the two"),
                 );
-                *dropped_key = true;
+                map.dropped_key = true;
             } else {
-                *key = Some(scalar);
+                map.places.insert(scalar.text.clone(), scalar.place);
+                map.key = Some(scalar);
             }
             return true;
         }
@@ -323,13 +335,13 @@ impl Builder<'_> {
         match self.stack.last_mut().map(|open| &mut open.kind) {
             None => self.documents.push(node),
             Some(OpenKind::List(items)) => items.push(node),
-            Some(OpenKind::Map { entries, key, dropped_key }) => {
-                if let Some(key) = key.take() {
-                    entries.push((key, node));
-                } else if *dropped_key {
-                    *dropped_key = false;
+            Some(OpenKind::Map(map)) => {
+                if let Some(key) = map.key.take() {
+                    map.entries.push((key, node));
+                } else if map.dropped_key {
+                    map.dropped_key = false;
                 } else {
-                    *dropped_key = true;
+                    map.dropped_key = true;
                     self.findings.push(Finding::new(Code::YamlSyntax, node.place, "a key must be a text"));
                 }
             }

@@ -52,13 +52,12 @@ pub(super) fn lex(text: &str) -> Vec<Token<'_>> {
 }
 
 fn token(first: char, rest: &str) -> (Kind, usize) {
-    let line = rest.find('\n').unwrap_or(rest.len());
     match first {
         '\n' => (Kind::Break, 1),
-        '#' => (Kind::Comment, rest[..line].trim_end().len()),
-        '"' => closed(Kind::Text, text_end(&rest[..line]), line),
-        '“' | '”' => closed(Kind::Text, curly_end(&rest[..line]), line),
-        '`' => closed(Kind::Quoted, rest[1..line].find('`').map(|end| end + 2), line),
+        '#' => (Kind::Comment, rest[..line_end(rest)].trim_end().len()),
+        '"' => closed(Kind::Text, text_end(rest), rest),
+        '“' | '”' => closed(Kind::Text, quoted_end(rest, &['“', '”']), rest),
+        '`' => closed(Kind::Quoted, quoted_end(rest, &['`']), rest),
         '0'..='9' => (Kind::Number, number_end(rest)),
         c if c.is_alphabetic() || c == '_' => (Kind::Word, word_end(rest)),
         '<' | '>' | '=' | '!' if rest[1..].starts_with('=') => (Kind::Symbol, 2),
@@ -67,14 +66,20 @@ fn token(first: char, rest: &str) -> (Kind, usize) {
     }
 }
 
-fn closed(kind: Kind, end: Option<usize>, line: usize) -> (Kind, usize) {
-    end.map_or((Kind::OpenText, line), |end| (kind, end))
+fn closed(kind: Kind, end: Option<usize>, rest: &str) -> (Kind, usize) {
+    end.map_or_else(|| (Kind::OpenText, line_end(rest)), |end| (kind, end))
 }
 
-fn text_end(line: &str) -> Option<usize> {
+/// Looked for only where a token goes on to the end of its line: a file may be one long line.
+fn line_end(rest: &str) -> usize {
+    rest.find('\n').unwrap_or(rest.len())
+}
+
+fn text_end(rest: &str) -> Option<usize> {
     let mut is_escaped = false;
-    for (position, character) in line.char_indices().skip(1) {
+    for (position, character) in rest.char_indices().skip(1) {
         match character {
+            '\n' => return None,
             '"' if !is_escaped => return Some(position + 1),
             '\\' => is_escaped = !is_escaped,
             _ => is_escaped = false,
@@ -83,9 +88,11 @@ fn text_end(line: &str) -> Option<usize> {
     None
 }
 
-fn curly_end(line: &str) -> Option<usize> {
-    let open = line.chars().next().map_or(0, char::len_utf8);
-    line[open..].find(['“', '”']).map(|end| open + end + '”'.len_utf8())
+/// Where the first of these quotes closes what the first character opens, on the same line.
+fn quoted_end(rest: &str, quotes: &[char]) -> Option<usize> {
+    let mut characters = rest.char_indices().skip(1);
+    let (end, quote) = characters.find(|(_, character)| *character == '\n' || quotes.contains(character))?;
+    (quote != '\n').then_some(end + quote.len_utf8())
 }
 
 /// `500`, `1_000`, `2.5`; a name that begins with a digit is taken whole, so that it is told of once.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use chrono_tz::Tz;
 
-use crate::finding::{Code, Finding, did_you_mean};
+use crate::finding::{Code, Finding, Place, did_you_mean};
 use crate::journey::form::{self, Form, Key, Named, Shape, Words, notation};
 use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind, Scalar};
@@ -79,7 +79,9 @@ const OF_RUNNING: [&str; 6] = ["listen", "public_url", "database", "sources", "a
 pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Finding>) -> Settings {
     let mut found = Vec::new();
     form::check(document, &SETTINGS, &mut found);
-    let (aside, deciding): (Vec<_>, Vec<_>) = found.into_iter().partition(|finding| is_of_running(document, finding));
+    let of_running = places_of_running(document);
+    let (aside, deciding): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|finding| is_within(&of_running, finding.place));
     findings.extend(deciding);
     running.extend(aside);
     let shape = Decisive {
@@ -119,18 +121,25 @@ pub(super) fn bad(scalar: &Scalar, message: impl Into<String>) -> Finding {
     Finding::new(Code::BadConfig, scalar.place, message)
 }
 
-/// Whether a finding of the check is about what only running needs. Without a channel's kind, journeys cannot be read.
-fn is_of_running(document: &Node, finding: &Finding) -> bool {
-    let is_inside = |node: &Node| {
-        let (inner, outer) = (finding.place.span, node.place.span);
-        outer.start <= inner.start && inner.end <= outer.end
-    };
-    document.entries().iter().any(|(key, value)| match key.text.as_str() {
-        "channels" => {
-            value.entries().iter().any(|(name, node)| is_inside(node) && channel_settings::kind(name, node).is_some())
+/// Where settings stand that only running needs, in the order of the file. A channel whose kind cannot be read is none of
+/// them: without it, journeys cannot be read either.
+fn places_of_running(document: &Node) -> Vec<Place> {
+    let mut places = Vec::new();
+    for (key, value) in document.entries() {
+        if key.text == "channels" {
+            let known = value.entries().iter().filter(|(name, node)| channel_settings::kind(name, node).is_some());
+            places.extend(known.map(|(_, node)| node.place));
+        } else if OF_RUNNING.contains(&key.text.as_str()) {
+            places.push(value.place);
         }
-        key => OF_RUNNING.contains(&key) && is_inside(value),
-    })
+    }
+    places
+}
+
+/// Whether one of these places, in their order, holds this one.
+fn is_within(places: &[Place], inner: Place) -> bool {
+    let before = places.partition_point(|place| place.span.start <= inner.span.start);
+    before.checked_sub(1).is_some_and(|last| inner.span.end <= places[last].span.end)
 }
 
 /// A text that is kept secret.

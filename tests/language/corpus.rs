@@ -1,89 +1,204 @@
-//! Whole programs that are right: no finding but notes, one layout, and the meaning that the layout leaves alone.
+//! The corpus: programs that are right, and for every finding files that raise it, beside what `tidewater lint` prints.
+//!
+//! A case NAME is a file `NAME.tide`, a folder `NAME/` of a workspace, or both. A case of `findings/` is laid over the
+//! workspace `shop/`, one of `valid/` over its settings alone. What is printed of a finding stands in `NAME.txt`;
+//! `UPDATE=1 cargo nextest run -E 'test(corpus)'` writes these files anew.
 
-use tidewater::finding::Severity;
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tidewater::finding::{Code, Severity};
 use tidewater::lang::format;
-use tidewater::lang::say::say;
-use tidewater::workspace::Loaded;
-use tidewater::workspace::load::compile;
+use tidewater::lint;
+use tidewater::workspace::{self, Loaded};
 
-const DESIGN: &str = include_str!("corpus/valid/design.tide");
+use crate::meaning::{meaning, of_rules};
 
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/corpus")
+}
+
+/// All files below a folder, by path relative to it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// The names of all cases of `findings/` or `valid/`.
+fn cases(part: &str) -> BTreeSet<String> {
+    let entries = fs::read_dir(root().join(part)).unwrap().map(|entry| entry.unwrap().path());
+    let cases = entries.filter(|path| path.is_dir() || path.extension().is_some_and(|ending| ending == "tide"));
+    cases.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
+/// A case as a workspace in a folder of its own.
+fn workspace_of(part: &str, case: &str) -> tempfile::TempDir {
+    let mut all = files(&root().join("shop"));
+    if part == "valid" {
+        all.retain(|path, _| path == Path::new("tidewater.yaml"));
+    }
+    let (file, folder) = (root().join(part).join(format!("{case}.tide")), root().join(part).join(case));
+    if file.exists() {
+        all.insert("rules/case.tide".into(), fs::read(file).unwrap());
+    }
+    if folder.is_dir() {
+        all.extend(files(&folder));
+    }
+    let made = tempfile::tempdir().unwrap();
+    for (path, bytes) in all {
+        let path = made.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    made
+}
+
+/// These rules in the workspace of the reference program: with its lists, its journey and its templates.
 pub(crate) fn workspace(rules: &str) -> Loaded {
-    let files = [
-        ("rules/r.tide", rules),
-        ("lists/webinar-may.csv", "email,name\nAda@example.com ,Ada\n\"bo@example.com\",Bo\n"),
-        ("journeys/welcome.yaml", "journey: welcome\nenter: { event: Signed Up }\nsteps: [ wait: 1 day ]\n"),
-        ("templates/reminder.html", "<title>Still there?</title>"),
-        ("templates/cart-reminder.html", "<title>Your cart</title>"),
-        (
-            "tidewater.yaml",
-            "time_zone: Europe/Berlin\nweek_starts: monday\ndefault_country: US\nsources: { s: key }\n\
-             rates: { EUR: 1, USD: 0.86 }\nchannels: { meta: { kind: audience, url: \"https://ads.example/a\" } }\n",
-        ),
-    ];
-    compile(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect(), &|_| None)
+    let beside = files(&root().join("valid/design")).into_iter();
+    let beside = beside.map(|(path, bytes)| (path.display().to_string(), String::from_utf8(bytes).unwrap()));
+    let all = beside.chain([("rules/r.tide".to_owned(), rules.to_owned())]).collect();
+    workspace::compile(all, &|_| None)
+}
+
+/// What `tidewater lint` prints, with notes where the finding is one.
+fn printed(folder: &Path, code: Code) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewater"));
+    command.arg("lint").current_dir(folder).env_remove("RUST_LOG").env_remove("CLICOLOR_FORCE");
+    if code.severity() == Severity::Note {
+        command.arg("--notes");
+    }
+    let done = command.output().unwrap();
+    String::from_utf8(done.stderr).unwrap() + &String::from_utf8(done.stdout).unwrap()
+}
+
+/// The code that a case of `findings/` is about: what its name begins with.
+fn code_of(case: &str) -> Code {
+    let number = case.split('-').next().unwrap();
+    Code::find(number).unwrap_or_else(|| panic!("`{case}` begins with no code"))
 }
 
 #[test]
-fn every_construct_of_the_language_is_read_and_checked() {
-    let loaded = workspace(DESIGN);
-    let told: Vec<String> = loaded
-        .findings
-        .iter()
-        .filter(|finding| finding.severity != Severity::Note)
-        .map(|finding| format!("{}: {finding:?}", loaded.locate(finding.place).1.line))
-        .collect();
-    assert_eq!(told, Vec::<String>::new());
+fn every_finding_is_printed_as_it_is_kept() {
+    let mut differing = Vec::new();
+    for case in cases("findings") {
+        let folder = workspace_of("findings", &case);
+        let printed = printed(folder.path(), code_of(&case));
+        let kept = root().join("findings").join(format!("{case}.txt"));
+        if env::var_os("UPDATE").is_some() {
+            fs::write(&kept, &printed).unwrap();
+        } else if fs::read_to_string(&kept).unwrap_or_default() != printed {
+            differing.push(format!("{case}.txt should be:\n{printed}"));
+        }
+    }
+    assert!(differing.is_empty(), "UPDATE=1 writes these anew; then read what changed:\n{}", differing.join("\n"));
+}
+
+/// A mistake is told as what it is, and nothing else is told because of it.
+#[test]
+fn every_case_raises_its_finding_and_no_other() {
+    let mut wrong = Vec::new();
+    for case in cases("findings") {
+        let code = code_of(&case);
+        let folder = workspace_of("findings", &case);
+        let loaded = workspace::load(folder.path()).unwrap();
+        let shown = code.severity().max(Severity::Warning);
+        let told = lint::report(&loaded).findings;
+        let codes: BTreeSet<Code> =
+            told.iter().filter(|finding| finding.severity <= shown).map(|finding| finding.code).collect();
+        if codes != BTreeSet::from([code]) {
+            wrong.push(format!("{case} raises {codes:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_code_has_a_case_and_every_snapshot_too() {
+    let cases = cases("findings");
+    let covered: BTreeSet<Code> = cases.iter().map(|case| code_of(case)).collect();
+    // What only data tells is raised on a database (tests/platform/against.rs).
+    let here = Code::ALL.iter().filter(|code| !code.number().starts_with("TW7"));
+    let bare: Vec<&Code> = here.filter(|code| !covered.contains(code)).collect();
+    assert!(bare.is_empty(), "tests/language/corpus/findings has no case of {bare:?}");
+    for entry in fs::read_dir(root().join("findings")).unwrap() {
+        let path = entry.unwrap().path();
+        let case = path.file_stem().unwrap().to_str().unwrap();
+        assert!(cases.contains(case), "{} belongs to no case", path.display());
+    }
+}
+
+#[test]
+fn the_shop_itself_is_without_a_flaw() {
+    let loaded = workspace::load(&root().join("shop")).unwrap();
+    assert_eq!(meaning(&loaded).codes, []);
+}
+
+#[test]
+fn every_valid_program_is_read_without_a_warning() {
+    for case in cases("valid") {
+        let (_folder, loaded) = valid(&case);
+        let told = lint::report(&loaded).findings;
+        let told: Vec<String> = told
+            .iter()
+            .filter(|finding| finding.severity < Severity::Note)
+            .map(|finding| format!("{case} {}: {finding:?}", loaded.locate(finding.place).1.line))
+            .collect();
+        assert_eq!(told, Vec::<String>::new());
+        let program = loaded.program.expect("a program");
+        let again = workspace::recompile(&program.sources).expect("the same program");
+        assert_eq!(again.version, program.version, "{case}");
+        assert_eq!(meaning_of(&again), meaning_of(&program), "{case}");
+    }
+}
+
+fn valid(case: &str) -> (tempfile::TempDir, Loaded) {
+    let folder = workspace_of("valid", case);
+    let loaded = workspace::load(folder.path()).unwrap();
+    (folder, loaded)
+}
+
+fn meaning_of(program: &workspace::Program) -> String {
+    format!("{:?}", program.rules)
+}
+
+#[test]
+fn the_language_is_whole_in_its_reference_program() {
+    let (_folder, loaded) = valid("design");
     let program = loaded.program.expect("a program");
     assert_eq!(program.rules.lists[0].members.len(), 2);
     assert!(program.rules.segments.len() > 30);
-    let again = tidewater::workspace::recompile(&program.sources).expect("the same program");
-    assert_eq!(again.version, program.version, "lists are part of a program's sources");
-    assert_eq!(again.rules.lists[0].members, program.rules.lists[0].members);
 }
 
+/// One layout: laying out again changes nothing, and the meaning, or what is wrong, stays what it was.
 #[test]
-fn the_layout_of_a_program_keeps_its_meaning() {
-    let laid_out = format(DESIGN);
-    assert_eq!(format(&laid_out), laid_out);
-    let meaning = |text: &str| {
-        let program = workspace(text).program.expect("a program");
-        let conditions: Vec<_> = program.rules.segments.iter().map(|segment| segment.condition.clone()).collect();
-        let formulas: Vec<_> = program.rules.computes.iter().map(|compute| compute.formula.clone()).collect();
-        (conditions, formulas)
-    };
-    assert_eq!(meaning(&laid_out), meaning(DESIGN));
-}
-
-/// What the program says of its own rules is read as the same rules.
-#[test]
-fn what_is_said_of_a_condition_is_read_as_that_condition() {
-    let program = workspace(DESIGN).program.expect("a program");
-    let said: Vec<String> = program
-        .rules
-        .segments
-        .iter()
-        .map(|segment| format!("segment {} = {}", segment.name, say(&segment.condition, &program.rules)))
-        .collect();
-    let is_other =
-        |line: &&str| !line.starts_with("segment ") && !line.starts_with("  did") && !line.starts_with("  and");
-    let others: Vec<&str> = DESIGN.lines().filter(is_other).collect();
-    let text = format!("{}\n{}\n", others.join("\n"), said.join("\n"));
-    let again = workspace(&text);
-    let told: Vec<String> = again
-        .findings
-        .iter()
-        .map(|finding| format!("{}: {}", again.locate(finding.place).1.line, finding.message))
-        .collect();
-    let again = again.program.unwrap_or_else(|| panic!("{told:#?}\n{text}"));
-    for (segment, twin) in program.rules.segments.iter().zip(&again.rules.segments) {
-        let (ours, theirs) = (say(&segment.condition, &program.rules), say(&twin.condition, &again.rules));
-        assert_eq!(theirs, ours);
-        println!("{ours}");
+fn laying_out_changes_no_meaning() {
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/language/corpus", "rules", "examples"].map(|folder| repository.join(folder));
+    let all = folders.iter().flat_map(|folder| files(folder));
+    let rules = all.filter(|(path, _)| path.extension().is_some_and(|ending| ending == "tide"));
+    let mut count = 0;
+    for (path, bytes) in rules {
+        let Ok(text) = String::from_utf8(bytes) else { continue };
+        let once = format(&text);
+        assert_eq!(format(&once), once, "{}", path.display());
+        assert_eq!(of_rules(&once), of_rules(&text), "{}", path.display());
+        count += 1;
     }
-    // Trails are numbered as they come; the same texts in the same order give the same numbers.
-    let conditions = |rules: &tidewater::lang::Rules| {
-        rules.segments.iter().map(|segment| segment.condition.clone()).collect::<Vec<_>>()
-    };
-    assert_eq!(conditions(&again.rules), conditions(&program.rules));
+    println!("{count} rule files keep their meaning when they are laid out");
+    assert!(count > 40);
 }

@@ -73,12 +73,12 @@ fn what_is_wrong_with_a_severity_is_told_at_its_line() {
     assert_eq!(settings("TW2O9: off"), ["3:5 TW004 `TW2O9` means nothing in `severities` (did you mean `TW209`?)"]);
     assert_eq!(
         settings("unused: off"),
-        ["3:5 TW004 `unused` means nothing in `severities` (How bad each finding is, by its code, such as `TW209`.)"]
+        ["3:5 TW004 `unused` means nothing in `severities` (how bad each finding is, by its code, such as `TW209`)"]
     );
     let level = "3:12 TW006 `TW209` is `off`, `note`, `warning` or `error`; this is";
     assert_eq!(settings("TW209: warn"), [format!("{level} `warn` (did you mean `warning`?)")]);
-    assert_eq!(settings("TW209: errors"), [format!("{level} `errors` (did you mean `error`?)")]);
-    let help = "How bad each finding is, by its code, such as `TW209`.";
+    assert_eq!(settings("TW209: eror"), [format!("{level} `eror` (did you mean `error`?)")]);
+    let help = "how bad each finding is, by its code, such as `TW209`";
     assert_eq!(settings("TW209: loud"), [format!("{level} `loud` ({help})")]);
     assert_eq!(settings("TW101: error"), Vec::<String>::new());
     assert_eq!(
@@ -93,8 +93,8 @@ fn what_is_wrong_with_a_severity_is_told_at_its_line() {
         ["1:9 TW004 `TW209` means nothing in `lint` (`lint` knows: severities)"]
     );
     assert_eq!(
-        of_settings("lint: { severityes: { TW209: off } }\n"),
-        ["1:9 TW004 `severityes` means nothing in `lint` (did you mean `severities`?)"]
+        of_settings("lint: { severitys: { TW209: off } }\n"),
+        ["1:9 TW004 `severitys` means nothing in `lint` (did you mean `severities`?)"]
     );
 }
 

@@ -50,9 +50,9 @@ impl Checker<'_> {
             (Shape::Values, NodeKind::Map(_)) => {}
             (Shape::Kinds(kinds), NodeKind::Map(_)) => self.kinds(node, kinds),
             (Shape::Either(scalar, other), kind) => match kind {
-                NodeKind::Scalar(text) if is_text(text) => match bare_key(text, scalar, other) {
-                    Some(key) => self.bare_key(text, key),
-                    None => self.shape(node, scalar, subject),
+                NodeKind::Scalar(text) if is_text(text) => match (scalar, other) {
+                    (Shape::Word(words), Shape::Map(form)) => self.bare_word(text, words, form),
+                    _ => self.shape(node, scalar, subject),
                 },
                 _ if takes(other, kind) => self.shape(node, other, subject),
                 _ => self.wrong(node, shape, subject),
@@ -62,9 +62,16 @@ impl Checker<'_> {
     }
 
     fn wrong(&mut self, node: &Node, shape: &Shape, subject: Subject<'_>) {
-        let message = format!("{} is {}; this is {}", subject.name, shape.says(), node.kind_name());
-        let finding = Finding::new(Code::WrongShape, node.place, message);
-        self.findings.push(if subject.about.is_empty() { finding } else { finding.help(subject.about) });
+        let this = match (shape, node.as_scalar()) {
+            // A number that is too large or too small is shown as it is.
+            (Shape::Whole { .. } | Shape::Positive, Some(scalar)) if is_number(scalar) => format!("`{}`", scalar.text),
+            _ => node.kind_name().to_owned(),
+        };
+        let message = match shape {
+            Shape::Nothing => format!("{} has nothing behind it; this is {this}", subject.name),
+            _ => format!("{} is {}; this is {this}", subject.name, shape.says()),
+        };
+        self.findings.push(explained(Finding::new(Code::WrongShape, node.place, message), subject.about));
     }
 
     fn written(&mut self, node: &Node, scalar: &Scalar, notation: &Notation, subject: Subject<'_>) {
@@ -85,7 +92,7 @@ impl Checker<'_> {
         }
         if words.later.contains(&text) {
             let message = format!("{} is not carried out as `{text}` yet", subject.name);
-            self.findings.push(Finding::new(Code::NotYet, scalar.place, message).help(subject.about));
+            self.findings.push(explained(Finding::new(Code::NotYet, scalar.place, message), subject.about));
             return;
         }
         let message = format!("{} is {}; this is `{text}`", subject.name, alternatives(words.now));
@@ -95,7 +102,7 @@ impl Checker<'_> {
         let begun = words.now.iter().copied().find(|word| text.len() > 2 && word.starts_with(&lower));
         self.findings.push(match begun.or_else(|| did_you_mean(text, words.now.iter().copied())) {
             Some(near) => finding.help(format!("did you mean `{near}`?")).fix(scalar.place, near),
-            None => finding.help(subject.about),
+            None => explained(finding, subject.about),
         });
     }
 
@@ -107,11 +114,13 @@ impl Checker<'_> {
         self.choice(node, entries, form, misspelt.is_empty());
         let chosen = form.ways().iter().filter(|way| find(entries, way.key.name).is_some());
         let keys: Vec<&Key> = chosen.flat_map(|way| way.with).chain(form.keys).collect();
-        for key in keys.iter().filter(|key| key.need == Need::Required) {
+        // Beside what is not carried out yet, nobody knows what else is needed.
+        let is_later = has_later(entries, form);
+        for key in keys.iter().filter(|key| key.need == Need::Required && !is_later) {
             let is_there = find(entries, key.name).is_some_and(|(_, value)| !value.is_null());
             if !is_there && !misspelt.contains(&key.name) {
                 let message = format!("{} needs `{}`", form.what, key.name);
-                self.findings.push(Finding::new(Code::MissingKey, node.first_key(), message).help(key.about));
+                self.findings.push(explained(Finding::new(Code::MissingKey, node.first_key(), message), key.about));
             }
         }
         for (name, value) in entries {
@@ -161,8 +170,7 @@ impl Checker<'_> {
         let Some(choice) = &form.choice else { return };
         let mut taken = choice.ways.iter().filter_map(|way| find(entries, way.key.name));
         let Some((first, _)) = taken.next() else {
-            let is_later = form.keys.iter().any(|key| key.need == Need::Later && find(entries, key.name).is_some());
-            if all_known && !is_later {
+            if all_known && !has_later(entries, form) {
                 self.findings.push(Finding::new(Code::MissingKey, node.first_key(), choice.missing));
             }
             return;
@@ -175,7 +183,7 @@ impl Checker<'_> {
         for way in choice.ways.iter().filter(|way| find(entries, way.key.name).is_none()) {
             for (name, key) in way.with.iter().filter_map(|key| Some((&find(entries, key.name)?.0, key))) {
                 let message = format!("in {}, `{}` goes with `{}`", form.what, key.name, way.key.name);
-                self.findings.push(Finding::new(Code::UnknownKey, name.place, message).help(key.about));
+                self.findings.push(explained(Finding::new(Code::UnknownKey, name.place, message), key.about));
             }
         }
     }
@@ -189,7 +197,7 @@ impl Checker<'_> {
                 let finding = Finding::new(Code::UnknownKey, name.place, message);
                 self.findings.push(match did_you_mean(&name.text, names) {
                     Some(near) => finding.help(format!("did you mean `{near}`?")).fix(name.place, near),
-                    None => finding.help(subject.about),
+                    None => explained(finding, subject.about),
                 });
             } else {
                 let name = format!("`{}`", name.text);
@@ -202,7 +210,7 @@ impl Checker<'_> {
         let words: Vec<&str> = kinds.forms.iter().map(|(word, _)| *word).collect();
         let Some(kind) = node.get(kinds.key) else {
             let message = format!("{} needs `{}`: {}", kinds.what, kinds.key, alternatives(&words));
-            self.findings.push(Finding::new(Code::MissingKey, node.first_key(), message).help(kinds.about));
+            self.findings.push(explained(Finding::new(Code::MissingKey, node.first_key(), message), kinds.about));
             return;
         };
         let word = kind.as_scalar().map(|scalar| scalar.text.as_str());
@@ -215,20 +223,50 @@ impl Checker<'_> {
         let finding = Finding::new(Code::WrongShape, kind.place, message);
         self.findings.push(match word.and_then(|word| did_you_mean(word, words)) {
             Some(near) => finding.help(format!("did you mean `{near}`?")).fix(kind.place, near),
-            None => finding.help(kinds.about),
+            None => explained(finding, kinds.about),
         });
     }
 
-    /// A key that stands where its map should: `- wait` instead of `- wait: 1 day`.
-    fn bare_key(&mut self, scalar: &Scalar, key: &Key) {
-        let message = format!("`{}` says nothing further", key.name);
-        let help = format!("write `{}: …`", key.name);
-        self.findings.push(Finding::new(Code::WrongShape, scalar.place, message).help(help));
+    /// A word where a map stands otherwise: `- exit`, or `- wait` instead of `- wait: 1 day`.
+    fn bare_word(&mut self, scalar: &Scalar, words: &Words, form: &'static Form) {
+        let text = scalar.text.as_str();
+        if words.now.contains(&text) {
+            return;
+        }
+        if let Some(key) = form.all_keys().find(|key| key.name == text) {
+            let message = format!("`{}` says nothing further", key.name);
+            let help = format!("write `{}: …`", key.name);
+            self.findings.push(Finding::new(Code::WrongShape, scalar.place, message).help(help));
+            return;
+        }
+        let known: Vec<&str> = words.now.iter().copied().chain(form.ways().iter().map(|way| way.key.name)).collect();
+        let finding = Finding::new(Code::UnknownKey, scalar.place, format!("`{text}` is not {}", form.what));
+        self.findings.push(match did_you_mean(text, known.iter().copied()) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")).fix(scalar.place, near),
+            None => finding.help(format!("there are: {}", known.join(", "))),
+        });
     }
+}
+
+/// What editors show of a key, as the help of a finding.
+fn explained(finding: Finding, about: &str) -> Finding {
+    let mut letters = about.trim_end_matches('.').chars();
+    match letters.next() {
+        Some(first) => finding.help(format!("{}{}", first.to_lowercase(), letters.as_str())),
+        None => finding,
+    }
+}
+
+fn is_number(scalar: &Scalar) -> bool {
+    matches!(scalar.value(), Value::Number(_))
 }
 
 fn find<'n>(entries: Entries<'n>, name: &str) -> Option<&'n (Scalar, Node)> {
     entries.iter().find(|(key, _)| key.text == name)
+}
+
+fn has_later(entries: Entries<'_>, form: &Form) -> bool {
+    form.keys.iter().any(|key| key.need == Need::Later && find(entries, key.name).is_some())
 }
 
 /// Whether a shape is for values of this kind.
@@ -238,14 +276,5 @@ fn takes(shape: &Shape, kind: &NodeKind) -> bool {
         Shape::Map(_) | Shape::Named(_) | Shape::Values | Shape::Kinds(_) => matches!(kind, NodeKind::Map(_)),
         Shape::Either(scalar, other) => takes(scalar, kind) || takes(other, kind),
         _ => matches!(kind, NodeKind::Scalar(_)),
-    }
-}
-
-fn bare_key(text: &Scalar, scalar: &Shape, other: &Shape) -> Option<&'static Key> {
-    match (scalar, other) {
-        (Shape::Word(words), Shape::Map(form)) if !words.now.contains(&text.text.as_str()) => {
-            form.all_keys().find(|key| key.name == text.text)
-        }
-        _ => None,
     }
 }

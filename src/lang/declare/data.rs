@@ -1,5 +1,7 @@
 //! Events and traits.
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Code, Finding, Locate, did_you_mean};
 use crate::lang::compile::Compiler;
 use crate::lang::rules::*;
@@ -99,8 +101,9 @@ fn pii_of(item: PiiItem, source: &Source, findings: &mut Vec<Finding>) -> Pii {
 
 fn properties(items: &[PropertyItem], source: &Source, findings: &mut Vec<Finding>) -> Vec<PropertyDeclaration> {
     let mut declared: Vec<PropertyDeclaration> = Vec::with_capacity(items.len());
+    let mut names = BTreeSet::new();
     for item in items {
-        if declared.iter().any(|property| property.name == item.name.text) {
+        if !names.insert(item.name.text.as_str()) {
             let place = source.place(item.name.span);
             let message = format!("the property `{}` is declared twice", item.name.text);
             findings.push(Finding::new(Code::DuplicateName, place, message));
@@ -113,9 +116,11 @@ fn properties(items: &[PropertyItem], source: &Source, findings: &mut Vec<Findin
             one_of: item.one_of.as_ref().map(|values| values.iter().map(|literal| literal.value.clone()).collect()),
         });
     }
+    let texts = declared.iter().filter(|property| property.kind == ValueType::Text);
+    let texts: BTreeSet<&str> = texts.map(|property| property.name.as_str()).collect();
     for item in items {
         if let TypeItem::Money(by) = &item.kind
-            && !declared.iter().any(|property| property.name == by.text && property.kind == ValueType::Text)
+            && !texts.contains(by.text.as_str())
         {
             let place = source.place(by.span);
             let message =

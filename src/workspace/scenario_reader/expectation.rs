@@ -3,7 +3,7 @@
 use crate::finding::{Code, Finding};
 use crate::journey::form::{Form, Key, Shape, Way, Words};
 use crate::journey::reader;
-use crate::journey::yaml::{Node, NodeKind};
+use crate::journey::yaml::{Node, NodeKind, Scalar};
 use crate::workspace::scenario::{Expectation, ExpectedEffect, ExpectedKind, Named};
 
 use super::{ONE_OR_MANY, Reader, values};
@@ -59,13 +59,8 @@ impl Reader<'_> {
             expected.traits = values(node);
             self.check_traits(node);
         }
-        let nothing = expected.member_of.is_empty()
-            && expected.not_member_of.is_empty()
-            && expected.waiting.is_empty()
-            && expected.not_waiting.is_empty()
-            && expected.sent.is_none()
-            && expected.traits.is_empty();
-        if nothing && matches!(node.kind, NodeKind::Map(_)) {
+        let says_nothing = |(key, value): &(Scalar, Node)| key.text != "sent" && is_empty(value);
+        if matches!(node.kind, NodeKind::Map(_)) && node.entries().iter().all(says_nothing) {
             let message = "this expects nothing, so it can never fail";
             self.findings.push(Finding::new(Code::BadScenario, node.first_key(), message));
         }
@@ -98,6 +93,14 @@ impl Reader<'_> {
             let computes = program.rules.computes.iter().map(|compute| compute.name.as_str());
             self.check_name(name, Code::UnknownTrait, "trait or compute", traits.chain(computes));
         }
+    }
+}
+
+fn is_empty(node: &Node) -> bool {
+    match &node.kind {
+        NodeKind::Scalar(scalar) => scalar.is_null(),
+        NodeKind::List(items) => items.is_empty(),
+        NodeKind::Map(entries) => entries.is_empty(),
     }
 }
 
