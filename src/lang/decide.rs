@@ -136,21 +136,20 @@ impl Decider {
     pub fn holds(&self, slots: &Slots, view: &dyn View) -> bool {
         let mut at = self.entry;
         while let Some(operation) = self.operations.get(at as usize) {
-            at = if self.passes(operation.test, slots, view) { operation.then } else { operation.otherwise };
+            at = if self.passes(&operation.test, slots, view) { operation.then } else { operation.otherwise };
         }
         at == YES
     }
 
     #[inline]
-    fn passes(&self, test: Test, slots: &Slots, view: &dyn View) -> bool {
-        match test {
+    fn passes(&self, test: &Test, slots: &Slots, view: &dyn View) -> bool {
+        match *test {
             Test::Range { slot, kind, negated, low, high } => {
                 let found = slots.get(slot);
-                if found.kind == kind {
-                    (low <= found.number && found.number <= high) != negated
-                } else {
-                    negated && found.kind != Kind::Missing
-                }
+                // Without a choice between the two: which of them it is cannot be foreseen, and costs more than both.
+                let is_kind = found.kind == kind;
+                let is_in = is_kind & (low <= found.number) & (found.number <= high);
+                (is_in != negated) & (found.kind != Kind::Missing)
             }
             Test::Listed { slot, negated, from, to } => {
                 let found = slots.get(slot);
