@@ -123,6 +123,14 @@ fn several_mistakes_of_one_rule_are_each_told() {
 }
 
 #[test]
+fn a_word_of_the_language_as_a_name_stands_between_backticks() {
+    let found = "9:13 TW001 expected a property such as `price: number` but found `at` (it is a word of the language; as \
+                 a name it stands between backticks)";
+    check("event \"X\" { at: time, b: number }", &[found]);
+    check("event \"X\" { `at`: number }\nsegment s = did \"X\" where `at` > 3", &[]);
+}
+
+#[test]
 fn new_constructs_have_their_own_mistakes() {
     check(
         "segment s = did \"Product Viewed\" then \"Order Completed\" within 1 day",

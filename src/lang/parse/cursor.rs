@@ -239,10 +239,27 @@ impl<'a> Cursor<'a> {
 
     /// A bare name, or anything between backticks.
     pub(super) fn name(&mut self, what: &str) -> Option<Word> {
-        let Some(token) = self.peek().filter(|_| self.sees_name()) else { return self.expected(what) };
+        let Some(token) = self.peek().filter(|_| self.sees_name()) else {
+            return if self.is_word_as_name() { self.word_as_name(what) } else { self.expected(what) };
+        };
         self.advance();
         let text = if token.kind == Kind::Quoted { unquote(token.text) } else { token.text.to_owned() };
         Some(Word { text, span: token.span() })
+    }
+
+    /// Whether a word of the language stands where what follows shows that a name was meant.
+    fn is_word_as_name(&self) -> bool {
+        self.sees_kind(0, Kind::Word) && self.peek_at(1).is_some_and(|next| matches!(next.text, ":" | "="))
+    }
+
+    fn word_as_name<T>(&mut self, what: &str) -> Option<T> {
+        let token = self.peek()?;
+        let quoted = format!("`{}`", token.text);
+        let finding = self.finding(Code::Syntax, token.span(), format!("expected {what} but found {quoted}"));
+        let place = finding.place;
+        let help = "it is a word of the language; as a name it stands between backticks";
+        self.report(finding.help(help).fix(place, quoted));
+        None
     }
 
     pub(super) fn sees_text(&self) -> bool {
