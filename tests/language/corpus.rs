@@ -15,7 +15,7 @@ use tidewater::lang::format;
 use tidewater::lint;
 use tidewater::workspace::{self, Loaded};
 
-use crate::meaning::{meaning, of_rules};
+use crate::meaning::of_rules;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/language/corpus")
@@ -145,7 +145,7 @@ fn every_code_has_a_case_and_every_snapshot_too() {
 #[test]
 fn the_shop_itself_is_without_a_flaw() {
     let loaded = workspace::load(&root().join("shop")).unwrap();
-    assert_eq!(meaning(&loaded).codes, []);
+    assert_eq!(lint::report(&loaded).findings, []);
 }
 
 #[test]

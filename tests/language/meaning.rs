@@ -3,30 +3,33 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use tidewater::finding::Code;
+use tidewater::finding::{Code, SourceId};
+use tidewater::lang::{Compiler, RuleFile, Settings};
 use tidewater::lint;
-use tidewater::workspace::{self, Loaded};
+use tidewater::workspace;
 
-/// The findings of a workspace without their places, and its rules where it has any.
+/// The findings of a workspace without their places, and its rules.
 #[derive(Debug, PartialEq)]
 pub struct Meaning {
     pub codes: Vec<Code>,
-    pub rules: Option<String>,
-}
-
-pub fn meaning(loaded: &Loaded) -> Meaning {
-    let mut codes: Vec<Code> = lint::report(loaded).findings.iter().map(|finding| finding.code).collect();
-    // What stands in one place may stand in another order elsewhere.
-    codes.sort();
-    let rules = loaded.program.as_deref().map(|program| without_places(&format!("{:?}", program.rules)));
-    Meaning { codes, rules }
+    /// Those that can be read, whatever is wrong with others.
+    pub rules: String,
+    pub is_program: bool,
 }
 
 /// The meaning of one rule file, beside the settings that the corpus uses.
 pub fn of_rules(text: &str) -> Meaning {
     let settings = include_str!("corpus/shop/tidewater.yaml").to_owned();
     let files = vec![("tidewater.yaml".to_owned(), settings), ("rules/case.tide".to_owned(), text.to_owned())];
-    meaning(&workspace::compile(files, &|_| None))
+    let loaded = workspace::compile(files, &|_| None);
+    let mut codes: Vec<Code> = lint::report(&loaded).findings.iter().map(|finding| finding.code).collect();
+    // What stands in one place may stand in another order elsewhere.
+    codes.sort();
+    let settings =
+        Settings { rates: [("EUR".to_owned(), 1.0), ("USD".to_owned(), 0.86)].into(), ..Settings::default() };
+    let (compiler, _) = Compiler::new(&[RuleFile { source: SourceId(0), text }], &settings);
+    let rules = without_places(&format!("{:?}", compiler.finish()));
+    Meaning { codes, rules, is_program: loaded.program.is_some() }
 }
 
 fn without_places(debug: &str) -> String {
