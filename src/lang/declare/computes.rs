@@ -185,18 +185,26 @@ impl Compiler {
             }
             MeasureItem::Amount { kind, property, currency } => {
                 let known = self.property(property, selector, source, findings);
-                let conversion = self.conversion(*kind, property, currency.as_ref(), known.value, source, findings);
+                let conversion = known.and_then(|known| {
+                    self.conversion(*kind, property, currency.as_ref(), known.value, source, findings)
+                });
                 Measure::Amount { kind: *kind, property: property.text.clone(), conversion }
             }
         }
     }
 
-    fn property(&mut self, property: &Word, selector: &Selector, source: &Source, findings: &mut Vec<Finding>) -> Kind {
-        let Selector::Named(event) = selector else { return Kind::default() };
+    fn property(
+        &mut self,
+        property: &Word,
+        selector: &Selector,
+        source: &Source,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Kind> {
+        let Selector::Named(event) = selector else { return Some(Kind::default()) };
         let mut checker = self.checker(source);
         let kind = checker.property_kind(Some(event), &property.text, source.place(property.span));
         findings.append(&mut checker.findings);
-        kind.unwrap_or_default()
+        kind
     }
 
     fn conversion(

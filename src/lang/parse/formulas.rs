@@ -75,6 +75,9 @@ impl Cursor<'_> {
                 Some(FormulaItem::Aggregate(Box::new(AggregateItem { measure, of })))
             });
         }
+        if self.peek_at(1).is_some_and(|next| next.text == "of") {
+            return self.unknown_word(FORMULA, &["count", "sum", "average", "min", "max"]);
+        }
         self.name(FORMULA).map(FormulaItem::Name)
     }
 

@@ -1,6 +1,6 @@
 //! Stretches of time.
 
-use crate::finding::{Code, Span};
+use crate::finding::Code;
 use crate::lang::duration::Unit;
 use crate::lang::lex::Kind;
 use crate::lang::rules::Refreshed;
@@ -80,16 +80,13 @@ impl Cursor<'_> {
         let unit = self.unit()?;
         let span = self.span_from(start);
         let length = unit.span().map(|unit| unit.times(number.into()));
-        match length.filter(|length| length.0 > 0) {
-            Some(length) => Some(SpanItem { length, span }),
-            None => self.inexact(span),
-        }
-    }
-
-    fn inexact<T>(&mut self, span: Span) -> Option<T> {
-        let message = "months and years have no exact length, and nothing is too short";
-        let finding = self.finding(Code::BadDuration, span, message);
-        self.report(finding.help("write days: `30 days`, `365 days`"));
+        let problem = match length {
+            Some(length) if length.0 > 0 => return Some(SpanItem { length, span }),
+            Some(_) => "a length of time must be longer than nothing",
+            None => "months and years have no exact length",
+        };
+        let finding = self.finding(Code::BadDuration, span, problem);
+        self.report(finding.help("write hours or days, such as `12 hours` or `30 days`"));
         None
     }
 
