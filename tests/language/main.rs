@@ -10,6 +10,7 @@ mod journeys;
 mod lint;
 mod meaning;
 mod merges;
+mod pages;
 mod person;
 mod reference;
 mod runs;
