@@ -136,7 +136,7 @@ fn imports_point_down() {
 
 #[test]
 fn the_check_of_imports_sees_arrows() {
-    assert_eq!(rooms_named("use crate::store::Store;\nlet x = crate::http::serve();"), ["store", "http"]);
+    assert_eq!(rooms_named("use crate::store::Database;\nlet x = crate::http::serve();"), ["store", "http"]);
     assert_eq!(rooms_named("use crate::{model::{Event, Value}, engine};"), ["model", "engine"]);
 }
 

@@ -20,11 +20,13 @@ use super::state_writer::{Save, StateWriter};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
+/// Profiles that are listed at once.
+const PAGE: u64 = 10_000;
 
 /// What a batch needs to run by itself, beside its shard.
 pub(super) struct Batch {
     pub(super) program: Arc<Program>,
-    pub(super) store: Store,
+    pub(super) store: Arc<dyn Store>,
     pub(super) tasks: BTreeMap<ProfileId, Task>,
     /// Those of its customers that are live.
     pub(super) customers: HashMap<ProfileId, Addr<Customer>>,
@@ -186,8 +188,16 @@ async fn save(writer: &Addr<StateWriter>, commit: ShardCommit) {
 }
 
 /// All profiles of a shard. Everyone live is among them: a profile is saved before the next batch begins.
-pub(super) async fn profiles_of_shard(store: &Store, shard: ShardId) -> Vec<ProfileId> {
-    patiently(|| store.profiles_of_shard(shard)).await
+pub(super) async fn profiles_of_shard(store: &dyn Store, shard: ShardId) -> Vec<ProfileId> {
+    let mut all = Vec::new();
+    loop {
+        let page = patiently(|| store.profiles_of_shard(shard, all.last().copied(), PAGE)).await;
+        let is_end = (page.len() as u64) < PAGE;
+        all.extend(page);
+        if is_end {
+            return all;
+        }
+    }
 }
 
 /// Reads from the store, again and again until it answers: without the answer a shard cannot go on, and the bound on

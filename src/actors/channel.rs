@@ -42,7 +42,7 @@ pub(super) struct ChannelActor {
     name: String,
     carrier: Arc<dyn Carrier>,
     program: Arc<Program>,
-    store: Store,
+    store: Arc<dyn Store>,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
     /// When a waiting effect becomes ready.
@@ -62,7 +62,7 @@ impl ChannelActor {
         name: String,
         carrier: Arc<dyn Carrier>,
         program: Arc<Program>,
-        store: Store,
+        store: Arc<dyn Store>,
         board: Arc<Board>,
         sequencer: Addr<Sequencer>,
     ) -> Self {

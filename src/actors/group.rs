@@ -6,7 +6,7 @@ use crate::engine::transition::Relay;
 use crate::model::{ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp};
 use crate::store::journal::{Append, Deny, JournalHead, Quarantined};
 use crate::store::outbox::OutboxUpdate;
-use crate::store::{Store, StoreError};
+use crate::store::{Journal, StoreError};
 
 use super::identity::Resolver;
 
@@ -56,7 +56,7 @@ pub(super) struct Group {
 
 /// Turns requests into a group that continues the journal at `head`.
 pub(super) async fn build(
-    store: &Store,
+    journal: &dyn Journal,
     resolver: &mut Resolver,
     head: JournalHead,
     received_at: Timestamp,
@@ -69,7 +69,7 @@ pub(super) async fn build(
             _ => &[],
         })
         .collect();
-    resolver.prepare(store, &events).await?;
+    resolver.prepare(journal, &events).await?;
     let mut maker = Maker { append: Append::default(), last: head.offset, received_at };
     let mut ends = Vec::with_capacity(requests.len());
     for request in requests {
@@ -83,7 +83,7 @@ pub(super) async fn build(
             Request::Platform { events, outbox } => {
                 maker.append.outbox.extend(outbox);
                 for (profile, event) in events {
-                    let profile = addressee(store, resolver, profile, &event).await?;
+                    let profile = addressee(journal, resolver, profile, &event).await?;
                     maker.event(profile, event);
                 }
             }
@@ -107,7 +107,7 @@ pub(super) async fn build(
 /// Whom a platform event concerns by now. What a person says about consent must reach the profile that is asked when
 /// something is sent; all else would be forwarded by the merged profile anyway.
 async fn addressee(
-    store: &Store,
+    journal: &dyn Journal,
     resolver: &Resolver,
     profile: ProfileId,
     event: &Event,
@@ -116,7 +116,7 @@ async fn addressee(
     if consent_of_event(&event.name, &event.properties).is_none() {
         return Ok(profile);
     }
-    Ok(resolver.surviving(store.surviving_profile(profile).await?))
+    Ok(resolver.surviving(journal.surviving_profile(profile).await?))
 }
 
 struct Maker {

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::model::{Event, EventKind, ProfileId};
 use crate::store::identity::{Identifier, IdentityChange};
-use crate::store::{Store, StoreError};
+use crate::store::{Journal, StoreError};
 
 const USER_ID: &str = "user_id";
 const ANONYMOUS_ID: &str = "anonymous_id";
@@ -49,17 +49,17 @@ impl Resolver {
 
     /// Asks the store for what the events of a group name and is not known yet: one query for all identifiers, and one
     /// for each profile that two of them may join.
-    pub(super) async fn prepare(&mut self, store: &Store, events: &[&Event]) -> Result<(), StoreError> {
+    pub(super) async fn prepare(&mut self, journal: &dyn Journal, events: &[&Event]) -> Result<(), StoreError> {
         if self.known.len() > REMEMBERED {
             self.forget();
         }
         let named: BTreeSet<Identifier> = events.iter().flat_map(|event| identifiers(event)).collect();
         let unknown: Vec<Identifier> = named.into_iter().filter(|id| !self.known.contains_key(id)).collect();
         if !unknown.is_empty() {
-            self.known.extend(store.find_profiles(&unknown).await?);
+            self.known.extend(journal.find_profiles(&unknown).await?);
         }
         for profile in self.joinable(events) {
-            let ids = store.identifiers_of(profile).await?;
+            let ids = journal.identifiers_of(profile).await?;
             let ids = ids.into_iter().filter(|id| id.kind == USER_ID).map(|id| id.value).collect();
             self.users.insert(profile, Users { ids, is_complete: true });
         }

@@ -12,7 +12,7 @@ use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
 use crate::store::journal::Quarantined;
 use crate::store::outbox::OutboxStatus;
-use crate::store::{Store, StoreError};
+use crate::store::{Backing, Store, StoreError};
 use crate::workspace::{Config, Program};
 
 use super::Clock;
@@ -33,7 +33,7 @@ use super::threads::{Halt, Threads};
 pub struct StartWith {
     pub program: Arc<Program>,
     pub config: Arc<Config>,
-    pub store: Store,
+    pub backing: Backing,
     pub clock: Clock,
 }
 
@@ -74,7 +74,6 @@ pub struct Platform {
 struct Inner {
     program: Arc<Program>,
     config: Arc<Config>,
-    store: Store,
     links: Arc<Signer>,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
@@ -119,9 +118,10 @@ impl Platform {
         links: Arc<Signer>,
         carriers: BTreeMap<String, Arc<dyn Carrier>>,
     ) -> Result<Self, StartError> {
-        let StartWith { program, config, store, clock } = with;
+        let StartWith { program, config, backing, clock } = with;
+        let Backing { journal, store } = backing.clone();
         let board = Arc::new(Board::new(clock));
-        let mut left = Left::read(&store, &board, &program).await?;
+        let mut left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start();
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
             let store = store.clone();
@@ -129,12 +129,12 @@ impl Platform {
         });
         let shards = threads.start_shards(&store, &board, &writer, &mut left);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
-            let (store, board, shards, head) = (store.clone(), board.clone(), shards.clone(), left.head);
-            move |_| Sequencer::new(store, board, shards, head)
+            let (journal, board, shards, head) = (journal.clone(), board.clone(), shards.clone(), left.head);
+            move |_| Sequencer::new(journal, board, shards, head)
         });
-        let in_force = recovery::replay(&store, &board, &sequencer, &left).await?;
-        recovery::deploy(&store, &board, &sequencer, &program, &left, in_force.as_deref()).await?;
-        warn_of_the_stranded(&store, &carriers).await?;
+        let in_force = recovery::replay(&backing, &board, &sequencer, &left).await?;
+        recovery::deploy(&*store, &board, &sequencer, &program, &left, in_force.as_deref()).await?;
+        warn_of_the_stranded(&*store, &carriers).await?;
         let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
         sequencer.send(Open).await.map_err(ended)?;
         let relay = RelayActor::start_in_arbiter(&threads.channels, {
@@ -142,8 +142,9 @@ impl Platform {
             move |_| RelayActor::new(store, sequencer)
         });
         let schedules = SchedulesActor::start_in_arbiter(&threads.channels, {
-            let (store, board, sequencer, program) = (store.clone(), board.clone(), sequencer.clone(), program.clone());
-            move |_| SchedulesActor::new(store, board, sequencer, program)
+            let (backing, board, sequencer, program) =
+                (backing.clone(), board.clone(), sequencer.clone(), program.clone());
+            move |_| SchedulesActor::new(backing, board, sequencer, program)
         });
         let channels: BTreeMap<String, Addr<ChannelActor>> = carriers
             .into_iter()
@@ -159,20 +160,8 @@ impl Platform {
             .collect();
         writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
         let arbiters = Mutex::new(threads.arbiters);
-        let inner = Inner {
-            program,
-            config,
-            store,
-            links,
-            board,
-            sequencer,
-            shards,
-            writer,
-            relay,
-            schedules,
-            channels,
-            arbiters,
-        };
+        let inner =
+            Inner { program, config, links, board, sequencer, shards, writer, relay, schedules, channels, arbiters };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -227,11 +216,6 @@ impl Platform {
     #[must_use]
     pub fn config(&self) -> Arc<Config> {
         self.inner.config.clone()
-    }
-
-    #[must_use]
-    pub fn store(&self) -> &Store {
-        &self.inner.store
     }
 
     #[must_use]
@@ -307,12 +291,15 @@ impl Platform {
 
 /// What signs the links in mail: its secret is made once and kept in the store.
 async fn signer(with: &StartWith) -> Result<Arc<Signer>, StartError> {
-    let secret = with.store.secret("links").await?;
+    let secret = with.backing.store.secret("links").await?;
     Ok(Arc::new(Signer::new(&secret, &with.config.public_url)))
 }
 
 /// Effects for a channel that the settings do not name any more stay where they are, and somebody should know.
-async fn warn_of_the_stranded(store: &Store, carriers: &BTreeMap<String, Arc<dyn Carrier>>) -> Result<(), StartError> {
+async fn warn_of_the_stranded(
+    store: &dyn Store,
+    carriers: &BTreeMap<String, Arc<dyn Carrier>>,
+) -> Result<(), StartError> {
     let waiting = store.outbox(Some(OutboxStatus::Ready), 1_000).await?;
     let stranded: BTreeSet<String> = waiting.into_iter().map(|item| item.effect.destination).collect();
     for destination in stranded.iter().filter(|name| !carriers.contains_key(*name)) {

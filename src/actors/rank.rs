@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 use crate::workspace::Program;
 
 /// Profiles that are read at once.
-const PAGE: usize = 500;
+const PAGE: u64 = 500;
 
 /// When a rank is refreshed, on the workspace's wall clock.
 pub(super) fn schedule(rank: &Rank, program: &Program) -> Option<Schedule> {
@@ -27,7 +27,7 @@ pub(super) fn schedule(rank: &Rank, program: &Program) -> Option<Schedule> {
 
 /// The entry that says from what value on someone has the rank.
 pub(super) async fn work_out(
-    store: &Store,
+    store: &dyn Store,
     program: &Program,
     index: RankIndex,
     now: Timestamp,
@@ -35,8 +35,12 @@ pub(super) async fn work_out(
     let rank = &program.rules.ranks[index.at()];
     let mut values = Vec::new();
     for shard in 0..SHARDS {
-        for page in store.profiles_of_shard(ShardId(shard)).await?.chunks(PAGE) {
-            for saved in store.load_profiles(page).await? {
+        let mut after = None;
+        loop {
+            let page = store.profiles_of_shard(ShardId(shard), after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(*last);
+            for saved in store.load_profiles(&page).await? {
                 match snapshot::decode(&saved.snapshot) {
                     Ok(profile) => values.extend(rank_value(&profile, program, rank, now)),
                     Err(error) => tracing::warn!(%error, "a profile cannot be read, and is left out of a rank"),

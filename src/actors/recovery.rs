@@ -11,8 +11,8 @@ use actix::prelude::*;
 
 use crate::model::limit::SHARDS;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
-use crate::store::Store;
 use crate::store::journal::JournalHead;
+use crate::store::{Backing, Store, StoreError};
 use crate::workspace::{self, Program};
 
 use super::board::{Board, WAITING_LIMIT};
@@ -36,17 +36,21 @@ pub(super) struct Left {
 
 impl Left {
     /// Reads it. Where no program was ever active, `program` is taken.
-    pub(super) async fn read(store: &Store, board: &Board, program: &Arc<Program>) -> Result<Self, StartError> {
+    pub(super) async fn read(backing: &Backing, board: &Board, program: &Arc<Program>) -> Result<Self, StartError> {
         board.add_program(&program.version, program.clone());
-        let head = store.journal_head().await?;
+        let store = &*backing.store;
+        let head = backing.journal.head().await?;
         let active = store.active_program().await?.map(|(version, _)| version);
         let first = match &active {
             Some(version) => known(store, board, version).await?,
             None => program.clone(),
         };
         let mut wakes: BTreeMap<ShardId, Vec<_>> = BTreeMap::new();
-        for (profile, at) in store.wakes().await? {
-            wakes.entry(profile.shard()).or_default().push((profile, at));
+        for shard in (0..SHARDS).map(ShardId) {
+            let all = wakes.entry(shard).or_default();
+            while let Some(page) = next_wakes(store, shard, all.last().map(|(id, at)| (*at, *id))).await? {
+                all.extend(page);
+            }
         }
         let offsets = store.shard_offsets().await?.into_iter().collect();
         Ok(Self { head, active, program: first, offsets, wakes })
@@ -68,8 +72,17 @@ impl Left {
     }
 }
 
+async fn next_wakes(
+    store: &dyn Store,
+    shard: ShardId,
+    after: Option<(Timestamp, ProfileId)>,
+) -> Result<Option<Vec<(ProfileId, Timestamp)>>, StoreError> {
+    let page = store.wakes(shard, after, Timestamp::MAX, PAGE as u64).await?;
+    Ok((!page.is_empty()).then(|| page.into_iter().map(|(at, id)| (id, at)).collect()))
+}
+
 /// The program of a version, from memory or from its sources in the store.
-async fn known(store: &Store, board: &Board, version: &str) -> Result<Arc<Program>, StartError> {
+async fn known(store: &dyn Store, board: &Board, version: &str) -> Result<Arc<Program>, StartError> {
     if let Some(program) = board.program(version) {
         return Ok(program);
     }
@@ -85,7 +98,7 @@ async fn known(store: &Store, board: &Board, version: &str) -> Result<Arc<Progra
 
 /// Feeds the shards what they have not applied yet. Returns the version of the program that is in force at the end.
 pub(super) async fn replay(
-    store: &Store,
+    backing: &Backing,
     board: &Board,
     sequencer: &Addr<Sequencer>,
     left: &Left,
@@ -94,11 +107,11 @@ pub(super) async fn replay(
     let mut after = left.replay_after();
     let mut count = 0_usize;
     while after < left.head.offset {
-        let entries = store.read_journal(after, PAGE).await?;
+        let entries = backing.journal.read(after, PAGE).await?;
         let Some(last) = entries.last() else { break };
         after = last.offset;
         for version in entries.iter().filter_map(deployed) {
-            known(store, board, version).await?;
+            known(&*backing.store, board, version).await?;
             in_force = Some(version.to_owned());
         }
         count += entries.len();
@@ -123,7 +136,7 @@ async fn hand_over(sequencer: &Addr<Sequencer>, entries: Vec<Entry>) -> Result<(
 
 /// Makes the program of the workspace the one that decides, if it is not already.
 pub(super) async fn deploy(
-    store: &Store,
+    store: &dyn Store,
     board: &Board,
     sequencer: &Addr<Sequencer>,
     program: &Program,

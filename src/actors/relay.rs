@@ -3,6 +3,7 @@
 //! It always reads from the store what is to be carried, and the append that carries it deletes the row: after a failed
 //! append whose commit took place after all, the row is gone and nothing is carried twice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -29,7 +30,7 @@ pub(super) struct Look;
 pub(super) struct Settle;
 
 pub(super) struct RelayActor {
-    store: Store,
+    store: Arc<dyn Store>,
     sequencer: Addr<Sequencer>,
     is_busy: bool,
     again: bool,
@@ -38,7 +39,7 @@ pub(super) struct RelayActor {
 }
 
 impl RelayActor {
-    pub(super) fn new(store: Store, sequencer: Addr<Sequencer>) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>, sequencer: Addr<Sequencer>) -> Self {
         Self { store, sequencer, is_busy: false, again: false, carried: 0, settlers: Vec::new() }
     }
 
@@ -50,7 +51,7 @@ impl RelayActor {
         self.is_busy = true;
         self.again = false;
         let (store, sequencer) = (self.store.clone(), self.sequencer.clone());
-        let carry = async move { carry(&store, &sequencer).await };
+        let carry = async move { carry(&*store, &sequencer).await };
         ctx.spawn(carry.into_actor(self).map(|carried, actor, ctx| {
             actor.is_busy = false;
             match carried {
@@ -75,7 +76,7 @@ impl RelayActor {
 }
 
 /// Carries what is there now. `None`: it did not work out and is to be tried again.
-async fn carry(store: &Store, sequencer: &Addr<Sequencer>) -> Option<usize> {
+async fn carry(store: &dyn Store, sequencer: &Addr<Sequencer>) -> Option<usize> {
     let relays = match store.pending_relays(AT_ONCE).await {
         Ok(relays) => relays,
         Err(error) => {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::journey::graph::{Enter, Schedule};
 use crate::lang::rules::RankIndex;
 use crate::model::{EntryBody, Timestamp};
-use crate::store::Store;
+use crate::store::Backing;
 use crate::workspace::Program;
 
 use super::board::Board;
@@ -45,7 +45,7 @@ enum Work {
 }
 
 pub(super) struct SchedulesActor {
-    store: Store,
+    backing: Backing,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
     program: Arc<Program>,
@@ -57,8 +57,8 @@ pub(super) struct SchedulesActor {
 }
 
 impl SchedulesActor {
-    pub(super) fn new(store: Store, board: Arc<Board>, sequencer: Addr<Sequencer>, program: Arc<Program>) -> Self {
-        Self { store, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Vec::new() }
+    pub(super) fn new(backing: Backing, board: Arc<Board>, sequencer: Addr<Sequencer>, program: Arc<Program>) -> Self {
+        Self { backing, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Vec::new() }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
@@ -89,8 +89,8 @@ impl SchedulesActor {
     /// Asks the store what was fired, and works out what comes next.
     fn plan(&mut self, ctx: &mut Context<Self>) {
         self.is_busy = true;
-        let store = self.store.clone();
-        let ask = async move { store.schedules_fired().await };
+        let journal = self.backing.journal.clone();
+        let ask = async move { journal.schedules_fired().await };
         ctx.spawn(ask.into_actor(self).map(|fired, actor, ctx| {
             actor.is_busy = false;
             match fired {
@@ -108,12 +108,13 @@ impl SchedulesActor {
     fn fire(&mut self, name: String, work: Work, at: Timestamp, ctx: &mut Context<Self>) {
         self.is_busy = true;
         tracing::info!(schedule = name, %at, "a schedule comes up");
-        let (store, program, sequencer) = (self.store.clone(), Arc::clone(&self.program), self.sequencer.clone());
+        let (store, program, sequencer) =
+            (self.backing.store.clone(), Arc::clone(&self.program), self.sequencer.clone());
         let (schedule, now) = (name.clone(), self.board.now());
         let append = async move {
             let body = match work {
                 Work::Journey(journey) => EntryBody::ScheduleFired { journey, at },
-                Work::Rank(index) => match rank::work_out(&store, &program, index, now).await {
+                Work::Rank(index) => match rank::work_out(&*store, &program, index, now).await {
                     Ok(body) => body,
                     Err(error) => {
                         tracing::warn!(%error, "a rank cannot be worked out; trying again");

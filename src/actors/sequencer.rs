@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::model::{Entry, ShardId, Target, Timestamp};
 use crate::store::journal::JournalHead;
-use crate::store::{Store, StoreError};
+use crate::store::{Journal, StoreError};
 
 use super::board::Board;
 use super::group::{self, Group, Request};
@@ -63,7 +63,7 @@ struct Link {
 }
 
 pub(super) struct Sequencer {
-    store: Store,
+    journal: Arc<dyn Journal>,
     board: Arc<Board>,
     shards: Vec<Link>,
     head: JournalHead,
@@ -79,11 +79,16 @@ pub(super) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(super) fn new(store: Store, board: Arc<Board>, shards: Vec<Addr<Shard>>, head: JournalHead) -> Self {
+    pub(super) fn new(
+        journal: Arc<dyn Journal>,
+        board: Arc<Board>,
+        shards: Vec<Addr<Shard>>,
+        head: JournalHead,
+    ) -> Self {
         board.note_journal_time(head.received_at);
         let shards = shards.into_iter().map(|address| Link { address, backlog: VecDeque::new() }).collect();
         Self {
-            store,
+            journal,
             board,
             shards,
             head,
@@ -110,11 +115,11 @@ impl Sequencer {
         self.is_committing = true;
         let received_at =
             self.board.now().max(self.head.received_at).max(Timestamp(self.watermark.0.saturating_add(1)));
-        let (store, head) = (self.store.clone(), self.head);
+        let (journal, head) = (self.journal.clone(), self.head);
         let mut resolver = std::mem::take(&mut self.resolver);
         let commit = async move {
-            let group = match group::build(&store, &mut resolver, head, received_at, requests).await {
-                Ok(group) => store.append(&group.append).await.map(|()| group),
+            let group = match group::build(&*journal, &mut resolver, head, received_at, requests).await {
+                Ok(group) => journal.append(&group.append).await.map(|()| group),
                 Err(error) => Err(error),
             };
             (group, resolver)
@@ -176,14 +181,14 @@ impl Sequencer {
     /// Looks where the journal ends: a commit whose answer was lost may have taken place. Only then is it safe to go on.
     fn probe_later(&mut self, ctx: &mut Context<Self>) {
         let Some(delay) = self.probe else { return };
-        let (store, head) = (self.store.clone(), self.head);
+        let (journal, head) = (self.journal.clone(), self.head);
         let look = async move {
             tokio::time::sleep(delay).await;
-            let found = store.journal_head().await?;
+            let found = journal.head().await?;
             let mut missed = Vec::new();
             let mut after = head.offset;
             while after < found.offset {
-                let entries = store.read_journal(after, GROUP_ENTRIES).await?;
+                let entries = journal.read(after, GROUP_ENTRIES).await?;
                 let Some(last) = entries.last() else { break };
                 after = last.offset;
                 missed.extend(entries);

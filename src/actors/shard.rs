@@ -63,7 +63,7 @@ enum WaveKind {
 
 pub(super) struct Shard {
     id: ShardId,
-    store: Store,
+    store: Arc<dyn Store>,
     writer: Addr<StateWriter>,
     board: Arc<Board>,
     program: Arc<Program>,
@@ -79,7 +79,7 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         id: ShardId,
-        store: Store,
+        store: Arc<dyn Store>,
         writer: Addr<StateWriter>,
         board: Arc<Board>,
         program: Arc<Program>,
@@ -180,7 +180,7 @@ impl Shard {
             _ => WaveKind::Entry(entry.clone()),
         };
         let (store, shard) = (self.store.clone(), self.id);
-        let list = async move { profiles_of_shard(&store, shard).await };
+        let list = async move { profiles_of_shard(&*store, shard).await };
         ctx.spawn(list.into_actor(self).map(move |profiles, actor, ctx| {
             actor.is_working = false;
             actor.wave = Some(Wave { kind, remaining: profiles.into(), end: entry.offset });

@@ -1,6 +1,7 @@
 //! The one writer of state: gathers what the shards hand it while a commit runs, and makes all of it durable in the next.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -31,14 +32,14 @@ pub(super) struct Wake {
 }
 
 pub(super) struct StateWriter {
-    store: Store,
+    store: Arc<dyn Store>,
     waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
     is_committing: bool,
     wake: Option<Wake>,
 }
 
 impl StateWriter {
-    pub(super) fn new(store: Store) -> Self {
+    pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, waiting: Vec::new(), is_committing: false, wake: None }
     }
 
@@ -50,7 +51,7 @@ impl StateWriter {
         let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
         let store = self.store.clone();
         let commit = async move {
-            commit_at_last(&store, &commits).await;
+            commit_at_last(&*store, &commits).await;
             commits
         };
         ctx.spawn(commit.into_actor(self).map(move |commits, actor, ctx| {
@@ -82,7 +83,7 @@ impl StateWriter {
 
 /// Commits, and again after a failure until it succeeds: what the shards hold in memory is right, so there is nothing
 /// else to do. The journal stops growing meanwhile, because entries that wait are bounded.
-async fn commit_at_last(store: &Store, commits: &[ShardCommit]) {
+async fn commit_at_last(store: &dyn Store, commits: &[ShardCommit]) {
     let mut delay = FIRST_RETRY;
     while let Err(error) = store.commit(commits).await {
         tracing::error!(%error, "state could not be saved; trying again");

@@ -64,7 +64,7 @@ impl Threads {
     /// Starts all shards where the last process left them. Index is shard id.
     pub(super) fn start_shards(
         &self,
-        store: &Store,
+        store: &Arc<dyn Store>,
         board: &Arc<Board>,
         writer: &Addr<StateWriter>,
         left: &mut Left,

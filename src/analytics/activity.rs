@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::model::Timestamp;
 use crate::store::tables::history;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 /// One kind of event over a stretch of time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +23,11 @@ pub struct EventCount {
 ///
 /// # Errors
 /// The database failed.
-pub async fn activity_report(store: &Store, from: Timestamp, until: Timestamp) -> Result<Vec<EventCount>, StoreError> {
+pub async fn activity_report(
+    store: &Database,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Vec<EventCount>, StoreError> {
     let events = history::Column::Entry.count();
     let rows: Vec<(String, i64, i64, i64)> = history::Entity::find()
         .select_only()

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::model::Timestamp;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::store::tables::{history, journey_run, journey_step, outbox};
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 use super::outcome::Outcomes;
 
@@ -56,7 +56,7 @@ pub struct StepReport {
 ///
 /// # Errors
 /// The database failed.
-pub async fn journey_report(store: &Store, journey: &str) -> Result<JourneyReport, StoreError> {
+pub async fn journey_report(store: &Database, journey: &str) -> Result<JourneyReport, StoreError> {
     let mut report = JourneyReport { journey: journey.to_owned(), ..JourneyReport::default() };
     count_runs(store, &mut report).await?;
     let mut steps = Steps::default();
@@ -96,7 +96,7 @@ impl Steps {
     }
 }
 
-async fn count_runs(store: &Store, report: &mut JourneyReport) -> Result<(), StoreError> {
+async fn count_runs(store: &Database, report: &mut JourneyReport) -> Result<(), StoreError> {
     let rows: Vec<(Option<String>, i64, i64)> = journey_run::Entity::find()
         .select_only()
         .column(journey_run::Column::Reason)
@@ -136,7 +136,7 @@ struct DetailRow {
     runs: i64,
 }
 
-async fn read_steps(store: &Store, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
+async fn read_steps(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
     let of_journey = journey_step::Entity::find().filter(journey_step::Column::Journey.eq(journey)).select_only();
     let runs = Expr::col(journey_step::Column::Run).count_distinct();
     let reached = of_journey
@@ -170,7 +170,7 @@ async fn read_steps(store: &Store, journey: &str, steps: &mut Steps) -> Result<(
 }
 
 /// A run waits at a step while it is not over and has not left the step since it came.
-async fn read_waiting(store: &Store, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
+async fn read_waiting(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
     let (came, left, run) = (Alias::new("came"), Alias::new("gone"), Alias::new("run_of"));
     let of = |table: &Alias, column: journey_step::Column| Expr::col((table.clone(), column));
     let has_left: SelectStatement = Query::select()
@@ -209,7 +209,7 @@ async fn read_waiting(store: &Store, journey: &str, steps: &mut Steps) -> Result
     Ok(())
 }
 
-async fn read_effects(store: &Store, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
+async fn read_effects(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
     let rows: Vec<(Option<String>, String, String, i64)> = outbox::Entity::find()
         .select_only()
         .columns([outbox::Column::Step, outbox::Column::Channel, outbox::Column::Status])
@@ -230,7 +230,7 @@ async fn read_effects(store: &Store, journey: &str, steps: &mut Steps) -> Result
 }
 
 /// A mail that was clicked many times is clicked once. Clicks are events like any other, so they are found in history.
-async fn read_clicks(store: &Store, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
+async fn read_clicks(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
     let backend = store.read.get_database_backend();
     let (step, effect) = (property(backend, "step"), property(backend, "effect_id"));
     let clicks = Query::select()

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::store::outbox::OutboxStatus;
 use crate::store::tables::outbox;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 /// Numbers of effects by where they stand. Every effect is counted once, in one of them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -66,7 +66,7 @@ pub struct DestinationReport {
 ///
 /// # Errors
 /// The database failed.
-pub async fn delivery_report(store: &Store) -> Result<Vec<DestinationReport>, StoreError> {
+pub async fn delivery_report(store: &Database) -> Result<Vec<DestinationReport>, StoreError> {
     let rows: Vec<(String, String, i64)> = outbox::Entity::find()
         .select_only()
         .columns([outbox::Column::Destination, outbox::Column::Status])

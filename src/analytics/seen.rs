@@ -7,7 +7,7 @@ use crate::engine::snapshot;
 use crate::lint::against::{Answers, EventTotal, LookedAt, Questions, Tallies};
 use crate::model::{EventKind, Offset};
 use crate::store::history::Wanted;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 /// How much is looked at for values, at most.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ const BLOCK: u64 = 1_000;
 /// # Errors
 /// The database failed, or a row is damaged.
 pub async fn answers(
-    store: &Store,
+    store: &Database,
     questions: &Questions,
     deployed: BTreeSet<String>,
     at_most: AtMost,
@@ -63,7 +63,7 @@ pub async fn answers(
     Ok(answers)
 }
 
-async fn look_at_events(store: &Store, at_most: AtMost, answers: &mut Answers) -> Result<(), StoreError> {
+async fn look_at_events(store: &Database, at_most: AtMost, answers: &mut Answers) -> Result<(), StoreError> {
     let wanted = wanted(&answers.tallies);
     let rows = if wanted.is_empty() { BLOCK.min(at_most.rows) } else { at_most.rows };
     let (mut before, mut walked) = (Offset(u64::MAX), 0);
@@ -92,7 +92,7 @@ fn wanted(tallies: &Tallies) -> Wanted {
     Wanted { names: tallies.event_names().map(str::to_owned).collect(), kinds: kinds.collect() }
 }
 
-async fn look_at_profiles(store: &Store, most: u64, answers: &mut Answers) -> Result<(), StoreError> {
+async fn look_at_profiles(store: &Database, most: u64, answers: &mut Answers) -> Result<(), StoreError> {
     if !answers.tallies.wants_traits() {
         return Ok(());
     }

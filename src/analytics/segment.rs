@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::model::{Span, Timestamp};
 use crate::store::tables::{membership, membership_change};
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 /// A segment and its days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ pub struct SegmentDay {
 ///
 /// # Errors
 /// The database failed.
-pub async fn segment_report(store: &Store, segment: &str) -> Result<SegmentReport, StoreError> {
+pub async fn segment_report(store: &Database, segment: &str) -> Result<SegmentReport, StoreError> {
     // Whole days since 1970; both databases divide whole numbers to whole numbers.
     let day = Expr::col(membership_change::Column::At).div(Span::DAY.0);
     let rows: Vec<(i64, bool, i64)> = membership_change::Entity::find()

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::analytics::seen::{AtMost, answers};
 use crate::lint::against::{Answers, Questions, as_deployed, counted, findings};
 use crate::lint::report_with_data;
-use crate::store::{Store, open};
+use crate::store::{Database, open};
 use crate::workspace::load::{Loaded, compile};
 
 use super::check::Checked;
@@ -30,7 +30,7 @@ pub(super) fn hold_against(checked: Checked, database: Option<&str>, folder: &Pa
     };
     let questions = Questions::of(&program, &loaded.sources);
     let answers = block_on(async {
-        let store = Store::open_to_look(&url).await?;
+        let store = Database::open_to_look(&url).await?;
         let deployed = deployed(&store, &loaded).await?;
         let answers = answers(&store, &questions, deployed, AtMost::default()).await?;
         store.close().await;
@@ -49,7 +49,7 @@ fn own_database(loaded: &Loaded, folder: &Path) -> Result<String, Failure> {
 }
 
 /// The segments that are in force as they are written here.
-async fn deployed(store: &Store, here: &Loaded) -> Result<BTreeSet<String>, Failure> {
+async fn deployed(store: &Database, here: &Loaded) -> Result<BTreeSet<String>, Failure> {
     let Some((_, sources)) = store.active_program().await? else { return Ok(BTreeSet::new()) };
     let there = compile(sources, &|_| None);
     let (Some(ours), Some(theirs)) = (&here.program, &there.program) else { return Ok(BTreeSet::new()) };

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::engine::scenario::named;
 
-use super::output::{Database, Done, Format, block_on, print_json, print_table};
+use super::output::{DatabaseArguments, Done, Format, block_on, print_json, print_table};
 
 /// Look at effects between decision and outcome.
 #[derive(Debug, clap::Subcommand)]
@@ -17,7 +17,7 @@ pub(super) enum OutboxCommand {
         #[arg(long, default_value_t = 50)]
         limit: u64,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -32,7 +32,7 @@ pub(super) enum QuarantineCommand {
         #[arg(long, default_value_t = 50)]
         limit: u64,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

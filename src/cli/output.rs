@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use crate::store::Store;
+use crate::store::Database;
 use crate::workspace::Config;
 use crate::workspace::load::{Loaded, load};
 
@@ -86,7 +86,7 @@ pub(super) fn load_workspace(folder: &Path) -> Result<Loaded, Failure> {
 
 /// Where a command finds the database of a workspace.
 #[derive(Debug, clap::Args)]
-pub(super) struct Database {
+pub(super) struct DatabaseArguments {
     /// Folder of the workspace.
     #[arg(long, default_value = ".", value_name = "DIR")]
     workspace: PathBuf,
@@ -95,7 +95,7 @@ pub(super) struct Database {
     database: Option<String>,
 }
 
-impl Database {
+impl DatabaseArguments {
     /// The address of the database.
     pub(super) fn url(&self) -> Result<String, Failure> {
         if let Some(url) = &self.database {
@@ -111,8 +111,8 @@ impl Database {
     }
 
     /// The database that is there.
-    pub(super) async fn open(&self) -> Result<Store, Failure> {
-        Ok(Store::open_existing(&self.url()?).await?)
+    pub(super) async fn open(&self) -> Result<Database, Failure> {
+        Ok(Database::open_existing(&self.url()?).await?)
     }
 }
 

@@ -8,11 +8,11 @@ use serde_json::{Value as Json, json};
 use crate::engine::explain::profile_view;
 use crate::engine::{Profile, snapshot};
 use crate::model::{ProfileId, Timestamp};
-use crate::store::Store;
+use crate::store::Database;
 use crate::workspace::Program;
 use crate::workspace::load::recompile;
 
-use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
+use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
 /// Look at one customer.
 #[derive(Debug, clap::Subcommand)]
@@ -29,7 +29,7 @@ profile show 4f5e0c…32 digits --format json"
         #[arg(long, default_value_t = 10)]
         events: u64,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -48,7 +48,7 @@ pub(super) fn run(command: Command) -> Done {
     })
 }
 
-pub(super) async fn find(store: &Store, who: &str) -> Result<ProfileId, Failure> {
+pub(super) async fn find(store: &Database, who: &str) -> Result<ProfileId, Failure> {
     if let Ok(id) = who.parse::<ProfileId>() {
         return Ok(store.surviving_profile(id).await?);
     }
@@ -60,7 +60,7 @@ pub(super) async fn find(store: &Store, who: &str) -> Result<ProfileId, Failure>
 }
 
 /// A profile as it was saved last, and the program that is in force.
-pub(super) async fn load(store: &Store, id: ProfileId) -> Result<(Profile, Arc<Program>), Failure> {
+pub(super) async fn load(store: &Database, id: ProfileId) -> Result<(Profile, Arc<Program>), Failure> {
     let saved = store.load_profiles(&[id]).await?;
     let Some(saved) = saved.first() else {
         return Err(Failure::new(format!("the profile {id} has not been saved yet; try again in a moment")));
@@ -74,7 +74,7 @@ pub(super) async fn load(store: &Store, id: ProfileId) -> Result<(Profile, Arc<P
     Ok((profile, program))
 }
 
-async fn view(store: &Store, who: &str, events: u64) -> Result<Json, Failure> {
+async fn view(store: &Database, who: &str, events: u64) -> Result<Json, Failure> {
     let id = find(store, who).await?;
     let (profile, program) = load(store, id).await?;
     let now = Timestamp(chrono::Utc::now().timestamp_millis());

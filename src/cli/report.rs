@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::analytics::{JourneyReport, journey_report};
 
-use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
+use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
 /// Look at what came of it.
 #[derive(Debug, clap::Subcommand)]
@@ -15,7 +15,7 @@ pub(super) enum Command {
         /// Name of the journey.
         name: String,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },

@@ -8,7 +8,7 @@ use crate::engine::explain::{Explained, explain_segment};
 use crate::lang::rules::SegmentIndex;
 use crate::model::Timestamp;
 
-use super::output::{Database, Done, Failure, Format, block_on, print_json, print_table};
+use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
 /// Look at segments.
 #[derive(Debug, clap::Subcommand)]
@@ -17,7 +17,7 @@ pub(super) enum Command {
     #[command(after_help = "Example:\n  tidewater segment list --format json")]
     List {
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -32,7 +32,7 @@ pub(super) enum Command {
         #[arg(long, default_value_t = 100)]
         limit: u64,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -47,7 +47,7 @@ pub(super) enum Command {
         /// A profile's id, `user_id:ada`, `anonymous_id:…`, or a bare user id.
         who: String,
         #[command(flatten)]
-        database: Database,
+        database: DatabaseArguments,
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
@@ -63,7 +63,7 @@ pub(super) fn run(command: Command) -> Done {
     })
 }
 
-async fn explain(segment: &str, who: &str, database: &Database, format: Format) -> Done {
+async fn explain(segment: &str, who: &str, database: &DatabaseArguments, format: Format) -> Done {
     let store = database.open().await?;
     let id = super::profile::find(&store, who).await?;
     let (profile, program) = super::profile::load(&store, id).await?;
@@ -100,7 +100,7 @@ fn draw(part: &Explained, depth: usize) {
     }
 }
 
-async fn list(database: &Database, format: Format) -> Done {
+async fn list(database: &DatabaseArguments, format: Format) -> Done {
     let sizes = database.open().await?.segment_sizes().await?;
     match format {
         Format::Json => print_json(&sizes)?,
@@ -113,7 +113,7 @@ async fn list(database: &Database, format: Format) -> Done {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn members(segment: &str, limit: u64, database: &Database, format: Format) -> Done {
+async fn members(segment: &str, limit: u64, database: &DatabaseArguments, format: Format) -> Done {
     let store = database.open().await?;
     let members = store.segment_members(segment, None, limit).await?;
     if members.is_empty() && format == Format::Human {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::actors::{Clock, Platform, StartWith};
-use crate::store::Store;
+use crate::store::Database;
 use crate::workspace::{Config, Program};
 
 use crate::finding::Severity;
@@ -77,10 +77,10 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         config.public_url = format!("http://{address}");
     }
     let _lock = crate::store::open::lock(&url)?;
-    let store = Store::open(&url).await?;
-    let with = StartWith { program, config: Arc::new(config), store: store.clone(), clock: Clock::system() };
+    let store = Database::open(&url).await?;
+    let with = StartWith { program, config: Arc::new(config), backing: store.clone().into(), clock: Clock::system() };
     let platform = Platform::start(with).await?;
-    let server = crate::http::serve(platform.clone(), listener)?;
+    let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
     let doors = server.handle();
     match format {
         Format::Human => anstream::println!("listening on http://{address}"),

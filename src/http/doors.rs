@@ -4,18 +4,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::actors::Platform;
 use crate::intake::Intake;
+use crate::store::Database;
 
-/// The platform, and intake prepared for its present program.
+/// The platform, the database for reads, and intake prepared for its present program.
 #[derive(Debug)]
 pub(super) struct Doors {
     pub(super) platform: Platform,
+    pub(super) database: Database,
     intake: RwLock<Arc<Intake>>,
 }
 
 impl Doors {
-    pub(super) fn new(platform: Platform) -> Self {
+    pub(super) fn new(platform: Platform, database: Database) -> Self {
         let intake = RwLock::new(Arc::new(Intake::new(platform.program())));
-        Self { platform, intake }
+        Self { platform, database, intake }
     }
 
     /// Intake under the program that runs now.

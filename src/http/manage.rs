@@ -10,7 +10,7 @@ use crate::engine::explain::profile_view;
 use crate::engine::{Profile, snapshot};
 use crate::model::ProfileId;
 use crate::store::identity::Identifier;
-use crate::store::{Store, StoreError};
+use crate::store::{Database, StoreError};
 
 use super::answer::failure;
 use super::doors::Doors;
@@ -37,14 +37,14 @@ impl Page {
 
 /// `GET /api/v1/profiles/{key}`: a profile by its id, or by `user_id:…` or `anonymous_id:…`.
 pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> HttpResponse {
-    match find_profile(doors.platform.store(), &key).await {
+    match find_profile(&doors.database, &key).await {
         Ok(Some(id)) => show_profile(&doors, id).await.unwrap_or_else(|error| broken(&error)),
         Ok(None) => failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
         Err(error) => broken(&error),
     }
 }
 
-async fn find_profile(store: &Store, key: &str) -> Result<Option<ProfileId>, StoreError> {
+async fn find_profile(store: &Database, key: &str) -> Result<Option<ProfileId>, StoreError> {
     let known = match key.split_once(':') {
         Some((kind, value)) => store.find_profile_by(kind, value).await?,
         None => key.parse().ok(),
@@ -57,7 +57,7 @@ async fn find_profile(store: &Store, key: &str) -> Result<Option<ProfileId>, Sto
 
 /// The profile as it was last saved: at most about a second old.
 async fn show_profile(doors: &Doors, id: ProfileId) -> Result<HttpResponse, StoreError> {
-    let store = doors.platform.store();
+    let store = &doors.database;
     let saved = store.load_profiles(&[id]).await?.pop();
     let identifiers = store.identifiers_of(id).await?;
     if saved.is_none() && identifiers.is_empty() {
@@ -89,7 +89,7 @@ fn identifiers_json(identifiers: &[Identifier]) -> Json {
 
 /// `GET /api/v1/segments`: every segment of the running program, with its size.
 pub(super) async fn segments(doors: web::Data<Doors>) -> HttpResponse {
-    let sizes = match doors.platform.store().segment_sizes().await {
+    let sizes = match doors.database.segment_sizes().await {
         Ok(sizes) => sizes,
         Err(error) => return broken(&error),
     };
@@ -111,7 +111,7 @@ pub(super) async fn members(name: web::Path<String>, page: web::Query<Page>, doo
         Ok(after) => after,
         Err(error) => return failure(StatusCode::BAD_REQUEST, "invalid", &format!("`after`: {error}")),
     };
-    match doors.platform.store().segment_members(&name, after, page.rows()).await {
+    match doors.database.segment_members(&name, after, page.rows()).await {
         Ok(members) => {
             let is_full = u64::try_from(members.len()).is_ok_and(|found| found == page.rows());
             let next = members.last().filter(|_| is_full).map(|member| member.profile);
@@ -130,7 +130,7 @@ pub(super) async fn journey_report(name: web::Path<String>, doors: web::Data<Doo
     if doors.platform.program().journey(&name).is_none() {
         return failure(StatusCode::NOT_FOUND, "not_found", "there is no journey of this name");
     }
-    match analytics::journey_report(doors.platform.store(), &name).await {
+    match analytics::journey_report(&doors.database, &name).await {
         Ok(report) => HttpResponse::Ok().json(report),
         Err(error) => broken(&error),
     }
@@ -138,7 +138,7 @@ pub(super) async fn journey_report(name: web::Path<String>, doors: web::Data<Doo
 
 /// `GET /api/v1/quarantine`: what was refused or reported, newest first.
 pub(super) async fn quarantine(page: web::Query<Page>, doors: web::Data<Doors>) -> HttpResponse {
-    match doors.platform.store().quarantine(page.rows()).await {
+    match doors.database.quarantine(page.rows()).await {
         Ok(rows) => {
             let rows = rows.iter().map(|(id, row)| {
                 json!({

@@ -25,19 +25,20 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 
 use crate::actors::Platform;
+use crate::store::Database;
 
 use doors::Doors;
 
 /// Seconds that a stopping server gives to requests that it has begun.
 const SHUTDOWN_SECONDS: u64 = 10;
 
-/// Opens the doors on a listener. The caller awaits the server; `server.handle().stop(true)` closes the doors and lets
+/// Opens the doors on a listener; `database` is what the platform stands on. The caller awaits the server; `server.handle().stop(true)` closes the doors and lets
 /// begun requests end. Signals are the caller's matter, for the platform has to stop after its doors.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub fn serve(platform: Platform, listener: TcpListener) -> std::io::Result<Server> {
-    let doors = web::Data::new(Doors::new(platform));
+pub fn serve(platform: Platform, database: Database, listener: TcpListener) -> std::io::Result<Server> {
+    let doors = web::Data::new(Doors::new(platform, database));
     let server = HttpServer::new(move || {
         App::new()
             .app_data(doors.clone())

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 
 use super::entity::{history, membership_change};
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// An event of a profile's history, with the journal's two coordinates.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -49,7 +49,7 @@ pub struct MembershipItem {
     pub cause: String,
 }
 
-impl Store {
+impl Database {
     /// The newest events of a profile and of those merged into it, newest first.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::model::ProfileId;
 use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::{deny, identity, merged_profile};
 use super::error::parse_id;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// A typed key of a person, such as (`user_id`, `u1`).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +88,7 @@ async fn merge(transaction: &DatabaseTransaction, loser: ProfileId, winner: Prof
 /// Identifiers of one query: bounds its size.
 const AT_ONCE: usize = 5_000;
 
-impl Store {
+impl Database {
     /// The profiles of those identifiers that are known.
     ///
     /// # Errors

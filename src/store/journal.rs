@@ -15,7 +15,7 @@ use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
 pub use super::quarantine::Quarantined;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// One group commit of the sequencer: all of it becomes durable, or nothing.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +49,7 @@ pub struct Deny {
     pub at: Timestamp,
 }
 
-impl Store {
+impl Database {
     /// Makes a group commit durable in one transaction.
     ///
     /// # Errors

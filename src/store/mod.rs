@@ -1,7 +1,8 @@
-//! The store: one database behind functions. Nothing above it writes SQL or knows which database it is.
+//! The store: one database behind functions. Nothing above it writes SQL or knows which database it is, and what runs
+//! the platform knows only the two seams, [`Journal`] and [`Store`].
 //!
-//! Two writers use it, each with whole transactions: the sequencer ([`Store::append`]) and the state writer
-//! ([`Store::commit`]). Everyone else reads.
+//! Two writers use it, each with whole transactions: the sequencer ([`Database::append`]) and the state writer
+//! ([`Database::commit`]). Everyone else reads.
 
 mod bulk;
 mod entity;
@@ -15,16 +16,18 @@ pub mod open;
 pub mod outbox;
 pub mod program;
 pub mod quarantine;
+pub mod seam;
 pub mod segments;
 pub mod state;
 
 pub use error::StoreError;
+pub use seam::{Backing, Journal, Store};
 
 use sea_orm::DatabaseConnection;
 
 /// A handle to the database; cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Store {
+pub struct Database {
     /// One connection on SQLite, so that writers queue here rather than in the database.
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,

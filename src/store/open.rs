@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sea_orm::{
-    ActiveValue::Set, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::{MigratorTrait, seaql_migrations};
 
@@ -14,12 +14,12 @@ use crate::model::limit::SHARDS;
 
 use super::entity::setting;
 use super::migration::Migrator;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// Readers beside the writer.
 const READERS: u32 = 4;
 
-impl Store {
+impl Database {
     /// Opens a store, makes it where it is not there, and brings its schema up to date.
     ///
     /// `url` is `sqlite://path/to/file.db` or `postgres://…`.
@@ -221,7 +221,7 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),
             _ => postgres,
         });
-    Database::connect(options).await.map_err(|error| {
+    sea_orm::Database::connect(options).await.map_err(|error| {
         StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
     })
 }

@@ -14,7 +14,7 @@ use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::{deny, outbox};
 use super::error::to_json;
 use super::identity;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// Where an effect stands.
 ///
@@ -172,7 +172,7 @@ fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
     serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt(format!("effect {}: {error}", row.effect)))
 }
 
-impl Store {
+impl Database {
     /// Takes up to `limit` ready effects of a destination, oldest first, and marks them `Taken` in one transaction
     /// that looks at the deny rows and at expiry.
     ///

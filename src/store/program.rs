@@ -5,12 +5,12 @@ use sea_orm::{ActiveValue::Set, EntityTrait};
 
 use super::entity::program;
 use super::error::to_json;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// Path and text of each file of a program.
 pub type ProgramSources = Vec<(String, String)>;
 
-impl Store {
+impl Database {
     /// Keeps the sources of a version; one that is there is left alone.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use crate::model::{Offset, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::quarantine;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// What was refused at the door but could be read: kept with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ fn row(id: &str, item: &Quarantined) -> serde_json::Value {
     json!([id, item.source, item.received_at.0, item.code, item.reason, item.payload])
 }
 
-impl Store {
+impl Database {
     /// The quarantine, newest first.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::model::{ProfileId, Timestamp};
 use super::entity::{identity, membership, membership_change};
 use super::error::parse_id;
 use super::identity::Identifier;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 
 /// A member of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct SegmentSize {
 /// Profiles of one query: bounds its size.
 const AT_ONCE: usize = 5_000;
 
-impl Store {
+impl Database {
     /// Members of a segment in order of profile id, after `after`, `limit` at most.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
 };
 use serde_json::json;
 
@@ -15,7 +16,7 @@ use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::{membership, merged_profile, profile, relay, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
-use super::{Store, StoreError};
+use super::{Database, StoreError};
 use super::{facts, outbox, quarantine};
 
 /// What one shard changed between two of its offsets.
@@ -45,7 +46,7 @@ pub struct SavedProfile {
     pub wake: Option<Timestamp>,
 }
 
-impl Store {
+impl Database {
     /// Makes the commits of one or many shards durable in one transaction. Idempotent: effects, facts and relays
     /// that are there already are left alone.
     ///
@@ -119,34 +120,51 @@ impl Store {
         Ok(rows.into_iter().map(|row| (ShardId(row.shard as u16), Offset(row.applied as u64))).collect())
     }
 
-    /// All pending wakes, of all shards.
+    /// The wakes of a shard's profiles after `after` (an instant, and of that instant a profile) and up to `until`,
+    /// earliest first, `limit` at most.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn wakes(&self) -> Result<Vec<(ProfileId, Timestamp)>, StoreError> {
-        let rows: Vec<(String, i64)> = profile::Entity::find()
+    pub async fn wakes(
+        &self,
+        shard: ShardId,
+        after: Option<(Timestamp, ProfileId)>,
+        until: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError> {
+        let mut query = profile::Entity::find()
             .select_only()
-            .columns([profile::Column::Id, profile::Column::Wake])
-            .filter(profile::Column::Wake.is_not_null())
-            .into_tuple()
-            .all(&self.read)
-            .await?;
-        rows.into_iter().map(|(id, wake)| Ok((parse_id(&id)?, Timestamp(wake)))).collect()
+            .columns([profile::Column::Wake, profile::Column::Id])
+            .filter(profile::Column::Shard.eq(i32::from(shard.0)))
+            .filter(profile::Column::Wake.lte(until.0));
+        if let Some((at, id)) = after {
+            let same = profile::Column::Wake.eq(at.0).and(profile::Column::Id.gt(id.to_string()));
+            query = query.filter(profile::Column::Wake.gt(at.0).or(same));
+        }
+        let query = query.order_by_asc(profile::Column::Wake).order_by_asc(profile::Column::Id).limit(limit);
+        let rows: Vec<(i64, String)> = query.into_tuple().all(&self.read).await?;
+        rows.into_iter().map(|(wake, id)| Ok((Timestamp(wake), parse_id(&id)?))).collect()
     }
 
-    /// All profiles of a shard, in order of id.
+    /// Profiles of a shard in order of id, after `after`, `limit` at most.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn profiles_of_shard(&self, shard: ShardId) -> Result<Vec<ProfileId>, StoreError> {
-        let rows: Vec<String> = profile::Entity::find()
+    pub async fn profiles_of_shard(
+        &self,
+        shard: ShardId,
+        after: Option<ProfileId>,
+        limit: u64,
+    ) -> Result<Vec<ProfileId>, StoreError> {
+        let mut query = profile::Entity::find()
             .select_only()
             .column(profile::Column::Id)
-            .filter(profile::Column::Shard.eq(i32::from(shard.0)))
-            .order_by_asc(profile::Column::Id)
-            .into_tuple()
-            .all(&self.read)
-            .await?;
+            .filter(profile::Column::Shard.eq(i32::from(shard.0)));
+        if let Some(after) = after {
+            query = query.filter(profile::Column::Id.gt(after.to_string()));
+        }
+        let rows: Vec<String> =
+            query.order_by_asc(profile::Column::Id).limit(limit).into_tuple().all(&self.read).await?;
         rows.iter().map(|id| parse_id(id)).collect()
     }
 

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Output, Stdio};
 use serde_json::{Value as Json, json};
 use tidewater::analytics::seen::{AtMost, answers};
 use tidewater::lint::against::{LookedAt, Questions};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::workspace;
 
 use crate::databases::TestDatabase;
@@ -192,7 +192,7 @@ async fn data_is_looked_into(database: TestDatabase) {
 }
 
 async fn what_is_read_is_bounded_and_left_as_it_is(database: &TestDatabase, workspace: &Path) {
-    let store = Store::open_to_look(&database.url).await.unwrap();
+    let store = Database::open_to_look(&database.url).await.unwrap();
     let loaded = workspace::load(workspace).unwrap();
     let questions = Questions::of(loaded.program.as_deref().unwrap(), &loaded.sources);
     let at_most = AtMost { events: 40, rows: 1_000, profiles: 7 };

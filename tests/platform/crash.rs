@@ -13,7 +13,7 @@ use serde_json::json;
 use tidewater::channels::webhook::catcher::HookCatcher;
 use tidewater::engine::{self, Profile, snapshot};
 use tidewater::model::{Entry, Offset, ProfileId, ShardId, Target, Timestamp, limit};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::workspace::Program;
 
 use crate::postgres::Postgres;
@@ -167,7 +167,7 @@ async fn survive(database: Option<&str>) {
     }
     let mut server = Server::start(folder.path());
     server.ready(&client, &url).await;
-    let store = Store::open_existing(&address).await.unwrap();
+    let store = Database::open_existing(&address).await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     let told = loop {
         let told = told_orders(&hooks);
@@ -218,13 +218,13 @@ fn write_workspace(folder: &Path, port: u16, hook: &str, database: Option<&str>)
 }
 
 /// Orders in the history, with how often each is there.
-async fn orders_recorded(store: &Store) -> BTreeMap<String, i64> {
+async fn orders_recorded(store: &Database) -> BTreeMap<String, i64> {
     let counts = store.message_counts().await.unwrap();
     counts.into_iter().filter(|(id, _)| id.starts_with("m-")).collect()
 }
 
 /// Outcomes in the history.
-async fn outcomes(store: &Store) -> usize {
+async fn outcomes(store: &Database) -> usize {
     store.message_counts().await.unwrap().iter().filter(|(id, _)| id.ends_with(":sent")).count()
 }
 
@@ -242,7 +242,7 @@ fn told_orders(hooks: &HookCatcher) -> BTreeMap<String, BTreeSet<String>> {
 
 /// Applies the whole journal anew, profile by profile, and compares with what the store holds. Returns how many
 /// were merged into others.
-async fn replay_agrees(store: &Store, program: &Program) -> usize {
+async fn replay_agrees(store: &Database, program: &Program) -> usize {
     let mut entries: BTreeMap<ProfileId, Vec<Entry>> = BTreeMap::new();
     let mut after = Offset(0);
     loop {
@@ -259,7 +259,7 @@ async fn replay_agrees(store: &Store, program: &Program) -> usize {
     }
     let (mut compared, mut merged) = (0, 0);
     for shard in 0..limit::SHARDS {
-        let ids = store.profiles_of_shard(ShardId(shard)).await.unwrap();
+        let ids = store.profiles_of_shard(ShardId(shard), None, 1_000_000).await.unwrap();
         for saved in store.load_profiles(&ids).await.unwrap() {
             let stored = serde_json::to_value(snapshot::decode(&saved.snapshot).unwrap()).unwrap();
             let mut profile = Profile::new(saved.id);

@@ -1,7 +1,7 @@
 //! One test body, two databases: SQLite, and a PostgreSQL that is started for the purpose.
 
 use sea_orm::ConnectionTrait;
-use tidewater::store::Store;
+use tidewater::store::Database;
 
 use crate::postgres::Postgres;
 
@@ -29,8 +29,8 @@ impl TestDatabase {
         Self { url: format!("{server}/{name}"), _folder: None }
     }
 
-    pub async fn open(&self) -> Store {
-        Store::open(&self.url).await.unwrap()
+    pub async fn open(&self) -> Database {
+        Database::open(&self.url).await.unwrap()
     }
 
     pub fn is_sqlite(&self) -> bool {

@@ -129,7 +129,7 @@ async fn a_single_bad_event_is_answered_with_its_place() {
     let expected = json!({"success": false, "code": "missing_event", "path": "event",
         "message": "`event` is missing: a track call must name what happened"});
     assert_eq!((status, body), (400, expected));
-    let kept = served.platform.store().quarantine(10).await.unwrap();
+    let kept = served.store.quarantine(10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].1.source.as_str(), kept[0].1.code.as_str()), ("web", "missing_event"));
     served.stop().await;
@@ -287,7 +287,7 @@ fn path(url: &str) -> String {
 async fn profile_of(served: &Served, user: &str) -> ProfileId {
     assert_eq!(served.post("/v1/identify", &json!({"userId": user})).await.0, 200);
     served.platform.settle().await;
-    served.platform.store().find_profile_by("user_id", user).await.unwrap().unwrap()
+    served.store.find_profile_by("user_id", user).await.unwrap().unwrap()
 }
 
 fn origin() -> Option<Origin> {

@@ -7,7 +7,7 @@ use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, RunId, Timestamp, Value};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::outbox::{OutboxStatus, OutboxUpdate};
 use tidewater::store::state::ShardCommit;
@@ -35,7 +35,7 @@ fn effect(id: u128, decided_at: i64) -> Effect {
     }
 }
 
-async fn decide(store: &Store, effects: Vec<Effect>) {
+async fn decide(store: &Database, effects: Vec<Effect>) {
     let commit = ShardCommit {
         shard: ProfileId(1).shard(),
         offset: Offset(1),
@@ -50,7 +50,7 @@ async fn decide(store: &Store, effects: Vec<Effect>) {
     store.commit(&[commit]).await.unwrap();
 }
 
-async fn update(store: &Store, id: u128, status: OutboxStatus, not_before: Option<i64>, detail: Option<&str>) {
+async fn update(store: &Database, id: u128, status: OutboxStatus, not_before: Option<i64>, detail: Option<&str>) {
     let update = OutboxUpdate {
         effect: EffectId(id),
         status,
@@ -61,7 +61,7 @@ async fn update(store: &Store, id: u128, status: OutboxStatus, not_before: Optio
     store.append(&Append { outbox: vec![update], ..Append::default() }).await.unwrap();
 }
 
-async fn taken(store: &Store, now: i64, limit: usize) -> Vec<u128> {
+async fn taken(store: &Database, now: i64, limit: usize) -> Vec<u128> {
     let claim = store.claim("crm", Timestamp(now), limit).await.unwrap();
     claim.taken.iter().map(|claimed| claimed.effect.id.0).collect()
 }

@@ -9,7 +9,7 @@ use tidewater::actors::{Carrier, Clock, Performing, Platform, Refused, StartWith
 use tidewater::channels::Outcome;
 use tidewater::engine::{Effect, snapshot};
 use tidewater::model::{Event, ProfileId, Span, Timestamp};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::store::outbox::OutboxStatus;
 use tidewater::workspace::Program;
 
@@ -52,14 +52,38 @@ fn address(dir: &Path) -> String {
     format!("sqlite://{}/tidewater.db", dir.display())
 }
 
-async fn start_on(dir: &Path, files: Vec<(String, String)>, clock: &Clock, crm: &Arc<Notes>) -> Platform {
-    let (program, config) = shop::compiled(files);
-    let store = Store::open(&address(dir)).await.unwrap();
-    let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("crm".to_owned(), crm.clone() as Arc<dyn Carrier>)].into();
-    Platform::start_with(StartWith { program, config, store, clock: clock.clone() }, carriers).await.unwrap()
+/// A platform, and the database that it stands on.
+struct Running {
+    platform: Platform,
+    store: Database,
 }
 
-async fn start(dir: &Path, clock: &Clock, crm: &Arc<Notes>) -> Platform {
+impl std::ops::Deref for Running {
+    type Target = Platform;
+
+    fn deref(&self) -> &Platform {
+        &self.platform
+    }
+}
+
+async fn start_on(dir: &Path, files: Vec<(String, String)>, clock: &Clock, crm: &Arc<Notes>) -> Running {
+    let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("crm".to_owned(), crm.clone() as Arc<dyn Carrier>)].into();
+    start_with(dir, files, clock, carriers).await
+}
+
+async fn start_with(
+    dir: &Path,
+    files: Vec<(String, String)>,
+    clock: &Clock,
+    carriers: BTreeMap<String, Arc<dyn Carrier>>,
+) -> Running {
+    let (program, config) = shop::compiled(files);
+    let store = Database::open(&address(dir)).await.unwrap();
+    let with = StartWith { program, config, backing: store.clone().into(), clock: clock.clone() };
+    Running { platform: Platform::start_with(with, carriers).await.unwrap(), store }
+}
+
+async fn start(dir: &Path, clock: &Clock, crm: &Arc<Notes>) -> Running {
     start_on(dir, shop::files("http://127.0.0.1:9/"), clock, crm).await
 }
 
@@ -68,10 +92,10 @@ async fn take(platform: &Platform, events: Vec<Event>) {
 }
 
 /// Every profile's state, by id, without the marks of how far the journal was read.
-async fn states(store: &Store) -> BTreeMap<String, serde_json::Value> {
+async fn states(store: &Database) -> BTreeMap<String, serde_json::Value> {
     let mut all = BTreeMap::new();
     for shard in 0..tidewater::model::limit::SHARDS {
-        let ids = store.profiles_of_shard(tidewater::model::ShardId(shard)).await.unwrap();
+        let ids = store.profiles_of_shard(tidewater::model::ShardId(shard), None, u64::MAX >> 1).await.unwrap();
         for saved in store.load_profiles(&ids).await.unwrap() {
             let profile = snapshot::decode(&saved.snapshot).unwrap();
             let mut value = serde_json::to_value(&profile).unwrap();
@@ -85,7 +109,7 @@ async fn states(store: &Store) -> BTreeMap<String, serde_json::Value> {
     all
 }
 
-async fn profile_of(store: &Store, kind: &str, value: &str) -> ProfileId {
+async fn profile_of(store: &Database, kind: &str, value: &str) -> ProfileId {
     store.find_profile_by(kind, value).await.unwrap().expect("a profile of this name")
 }
 
@@ -103,12 +127,12 @@ async fn after_a_crash_the_state_is_the_same_and_nothing_is_done_twice() {
 
     let platform = start(dir.path(), &clock, &crm).await;
     platform.settle().await;
-    let after = states(platform.store()).await;
+    let after = states(&platform.store).await;
     assert_eq!(
-        platform.store().message_counts().await.unwrap().iter().filter(|(id, _)| id.starts_with("m-o")).count(),
+        platform.store.message_counts().await.unwrap().iter().filter(|(id, _)| id.starts_with("m-o")).count(),
         40
     );
-    assert_eq!(platform.store().outbox(Some(OutboxStatus::Sent), 100).await.unwrap().len(), 40);
+    assert_eq!(platform.store.outbox(Some(OutboxStatus::Sent), 100).await.unwrap().len(), 40);
     platform.stop().await;
 
     // The same journal, applied by a platform that was never interrupted.
@@ -120,7 +144,7 @@ async fn after_a_crash_the_state_is_the_same_and_nothing_is_done_twice() {
         take(&platform, vec![shop::order(&format!("o{n}"), &user)]).await;
     }
     platform.settle().await;
-    let undisturbed = states(platform.store()).await;
+    let undisturbed = states(&platform.store).await;
     platform.stop().await;
     assert_eq!(after.keys().collect::<Vec<_>>(), undisturbed.keys().collect::<Vec<_>>());
     let orders = |states: &BTreeMap<String, serde_json::Value>| -> Vec<_> {
@@ -142,13 +166,13 @@ async fn a_restart_changes_nothing() {
     let added = shop::track("a1", "Product Added", Some("ada"), None, &[("product_id", "p1")]);
     take(&platform, vec![added.clone(), shop::order("o1", "bob")]).await;
     platform.settle().await;
-    let before = states(platform.store()).await;
+    let before = states(&platform.store).await;
     platform.stop().await;
     let platform = start(dir.path(), &clock, &crm).await;
     // The source did not hear the answer and sends it again.
     take(&platform, vec![added, shop::order("o1", "bob")]).await;
     platform.settle().await;
-    assert_eq!(states(platform.store()).await, before);
+    assert_eq!(states(&platform.store).await, before);
     assert_eq!(crm.ids().len(), 1);
     platform.stop().await;
 }
@@ -161,12 +185,12 @@ async fn a_visitor_who_turns_out_to_be_known_becomes_one_with_them() {
     take(&platform, vec![shop::order("o1", "ada")]).await;
     take(&platform, vec![shop::track("m2", "Order Completed", None, Some("visitor"), &[("order_id", "o2")])]).await;
     platform.settle().await;
-    let visitor = profile_of(platform.store(), "anonymous_id", "visitor").await;
+    let visitor = profile_of(&platform.store, "anonymous_id", "visitor").await;
     take(&platform, vec![shop::track("m3", "Product Added", Some("ada"), Some("visitor"), &[])]).await;
     platform.settle().await;
-    let ada = profile_of(platform.store(), "user_id", "ada").await;
-    assert_eq!(profile_of(platform.store(), "anonymous_id", "visitor").await, ada);
-    let saved = platform.store().load_profiles(&[ada, visitor]).await.unwrap();
+    let ada = profile_of(&platform.store, "user_id", "ada").await;
+    assert_eq!(profile_of(&platform.store, "anonymous_id", "visitor").await, ada);
+    let saved = platform.store.load_profiles(&[ada, visitor]).await.unwrap();
     for row in saved {
         let profile = snapshot::decode(&row.snapshot).unwrap();
         if row.id == visitor {
@@ -188,10 +212,10 @@ async fn a_window_ends_at_its_instant_though_nothing_comes() {
     let platform = start(dir.path(), &clock, &crm).await;
     take(&platform, vec![shop::track("m1", "Product Added", Some("ada"), None, &[("product_id", "p1")])]).await;
     platform.settle().await;
-    let ada = profile_of(platform.store(), "user_id", "ada").await;
-    let added = platform.store().profile_history(ada, 10).await.unwrap();
+    let ada = profile_of(&platform.store, "user_id", "ada").await;
+    let added = platform.store.profile_history(ada, 10).await.unwrap();
     assert!(!added.is_empty());
-    let (_, received) = (0, platform.store().journal_head().await.unwrap().received_at);
+    let (_, received) = (0, platform.store.journal_head().await.unwrap().received_at);
     clock.set(received + Span::HOUR - Span(1));
     platform.settle().await;
     assert!(crm.ids().is_empty(), "the hour is not over");
@@ -199,7 +223,7 @@ async fn a_window_ends_at_its_instant_though_nothing_comes() {
     clock.advance(Span::MINUTE.times(7));
     platform.settle().await;
     assert_eq!(crm.ids().len(), 1);
-    let changes = platform.store().membership_history(ada, 10).await.unwrap();
+    let changes = platform.store.membership_history(ada, 10).await.unwrap();
     let entered = changes.iter().find(|change| change.segment == "cart_abandoner").unwrap();
     assert_eq!((entered.entered, entered.at), (true, received + Span::HOUR));
     platform.stop().await;
@@ -221,12 +245,12 @@ async fn what_is_to_be_tried_again_waits_for_its_time() {
     platform.settle().await;
     platform.settle().await;
     assert_eq!(crm.ids().len(), 1);
-    assert_eq!(platform.store().outbox_open().await.unwrap(), 1);
+    assert_eq!(platform.store.outbox_open().await.unwrap(), 1);
     clock.advance(Span::MINUTE.times(2));
     platform.settle().await;
     let ids = crm.ids();
     assert_eq!((ids.len(), &ids[0]), (2, &ids[1]));
-    assert_eq!(platform.store().outbox_open().await.unwrap(), 0);
+    assert_eq!(platform.store.outbox_open().await.unwrap(), 0);
     platform.stop().await;
 }
 
@@ -243,12 +267,12 @@ async fn an_edited_rule_is_deployed_by_the_next_start() {
     for _ in 0..2 {
         let platform = start_on(dir.path(), files.clone(), &clock, &crm).await;
         platform.settle().await;
-        let ada = profile_of(platform.store(), "user_id", "ada").await;
-        let loyal = platform.store().segment_members("loyal", None, 10).await.unwrap();
+        let ada = profile_of(&platform.store, "user_id", "ada").await;
+        let loyal = platform.store.segment_members("loyal", None, 10).await.unwrap();
         assert_eq!(loyal.iter().map(|member| member.profile).collect::<Vec<_>>(), [ada]);
         platform.stop().await;
     }
-    let store = Store::open(&address(dir.path())).await.unwrap();
+    let store = Database::open(&address(dir.path())).await.unwrap();
     let entries = store.read_journal(tidewater::model::Offset(0), 1_000).await.unwrap();
     let deploys = entries.iter().filter(|entry| matches!(entry.body, tidewater::model::EntryBody::Deploy(_)));
     assert_eq!(deploys.count(), 2, "one for the first rules, one for the edited ones");
@@ -283,7 +307,7 @@ async fn a_schedule_comes_up_for_everyone_and_is_made_up_for_once_after_a_downti
     let platform = start_on(dir.path(), files, &clock, &crm).await;
     platform.settle().await;
     assert_eq!(crm.ids().len(), 6, "three mornings were missed, one is made up for");
-    let fired = platform.store().schedules_fired().await.unwrap();
+    let fired = platform.store.schedules_fired().await.unwrap();
     assert_eq!(fired, [("every-morning".to_owned(), Timestamp::parse("2026-03-06T09:00:00Z").unwrap())]);
     platform.stop().await;
 }
@@ -309,11 +333,8 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     files[0].1.push_str("\x20 email: { kind: smtp, host: 127.0.0.1, security: none, from: shop@example.com }\n");
     files[2].1.push_str(WELCOME);
     files.push(("templates/hello.txt".to_owned(), "Hello\n".to_owned()));
-    let (program, config) = shop::compiled(files);
-    let store = Store::open(&address(dir.path())).await.unwrap();
     let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("email".to_owned(), mail.clone() as Arc<dyn Carrier>)].into();
-    let with = StartWith { program, config, store, clock: clock.clone() };
-    let platform = Platform::start_with(with, carriers).await.unwrap();
+    let platform = start_with(dir.path(), files, &clock, carriers).await;
     let mut who = shop::track("i1", "Identified", Some("ada"), None, &[]);
     who.kind = tidewater::model::EventKind::Identify;
     who.traits.insert("email".to_owned(), "ada@example.com".into());
@@ -322,16 +343,16 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     take(&platform, vec![who, yes, shop::track("u1", "Signed Up", Some("ada"), None, &[])]).await;
     platform.settle().await;
     assert_eq!(mail.ids().len(), 1, "the first try");
-    let ada = profile_of(platform.store(), "user_id", "ada").await;
+    let ada = profile_of(&platform.store, "user_id", "ada").await;
     let mut no = shop::track("s2", "Unsubscribed", None, None, &about);
     no.kind = tidewater::model::EventKind::Platform;
     platform.record(ada, no).await.unwrap();
     clock.advance(Span::MINUTE.times(2));
     platform.settle().await;
     assert_eq!(mail.ids().len(), 1, "there is no second try");
-    let stopped = platform.store().outbox(Some(OutboxStatus::Suppressed), 10).await.unwrap();
+    let stopped = platform.store.outbox(Some(OutboxStatus::Suppressed), 10).await.unwrap();
     assert_eq!(stopped.len(), 1);
-    let history = platform.store().profile_history(ada, 20).await.unwrap();
+    let history = platform.store.profile_history(ada, 20).await.unwrap();
     assert!(history.iter().any(|item| item.event.name == "Email Suppressed"), "and the customer's history says so");
     platform.stop().await;
 }

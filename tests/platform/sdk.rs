@@ -54,12 +54,11 @@ async fn the_python_library_works_as_it_is() {
         assert_eq!(sent.len(), 7, "the library queued every call");
         served.platform.settle().await;
 
-        let stored: BTreeMap<String, i64> =
-            served.platform.store().message_counts().await.unwrap().into_iter().collect();
+        let stored: BTreeMap<String, i64> = served.store.message_counts().await.unwrap().into_iter().collect();
         for message in &sent {
             assert_eq!(stored.get(message), Some(&1), "{prefix}: message {message} in {stored:?}");
         }
-        assert_eq!(served.platform.store().quarantine(10).await.unwrap(), [], "{prefix}: nothing was refused");
+        assert_eq!(served.store.quarantine(10).await.unwrap(), [], "{prefix}: nothing was refused");
 
         let (status, profile) = served.get(&format!("/api/v1/profiles/user_id:{prefix}-user")).await;
         assert_eq!(status, 200, "{profile}");
@@ -91,6 +90,6 @@ async fn the_python_library_hears_of_a_wrong_key() {
         actix_web::rt::task::spawn_blocking(move || run(&[script, &host, "wrong-key", "0", "x"])).await.unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("unknown_write_key"), "{said}");
-    assert_eq!(served.platform.store().message_counts().await.unwrap(), []);
+    assert_eq!(served.store.message_counts().await.unwrap(), []);
     served.stop().await;
 }

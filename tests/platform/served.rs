@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewater::actors::{Clock, Platform, StartWith};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::workspace::load::compile;
 
 /// The write key of the source `web`.
@@ -16,6 +16,7 @@ pub const API_KEY_SETTING: &str = "api_key: test-api-key\n";
 /// A running platform with its doors open; the folder goes with it.
 pub struct Served {
     pub platform: Platform,
+    pub store: Database,
     pub url: String,
     pub client: reqwest::Client,
     doors: actix_web::dev::ServerHandle,
@@ -37,15 +38,16 @@ impl Served {
         let loaded = compile(all.collect(), &|_| None);
         let Some(program) = loaded.program else { panic!("{:#?}", loaded.findings) };
         let Some(config) = loaded.config else { panic!("{:#?}", loaded.findings) };
-        let store = Store::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
-        let with = StartWith { program, config: Arc::new(config), store, clock: Clock::system() };
+        let store = Database::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
+        let with =
+            StartWith { program, config: Arc::new(config), backing: store.clone().into(), clock: Clock::system() };
         let platform = Platform::start(with).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let server = tidewater::http::serve(platform.clone(), listener).unwrap();
+        let server = tidewater::http::serve(platform.clone(), store.clone(), listener).unwrap();
         let doors = server.handle();
         actix_web::rt::spawn(server);
-        Self { platform, url, client: client(), doors, _folder: folder }
+        Self { platform, store, url, client: client(), doors, _folder: folder }
     }
 
     /// Posts a body with the write key, and gives status and answer.

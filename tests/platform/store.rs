@@ -7,7 +7,7 @@ use tidewater::model::{
     ConsentKey, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Target, Timestamp,
     Value,
 };
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
 use tidewater::store::state::{SavedProfile, ShardCommit};
@@ -130,14 +130,14 @@ fn full(profile: ProfileId, offset: u64) -> ShardCommit {
 }
 
 /// Everything that commits write, as one text to compare.
-async fn all_of(store: &Store, profile: ProfileId) -> String {
+async fn all_of(store: &Database, profile: ProfileId) -> String {
     let mut offsets = store.shard_offsets().await.unwrap();
     offsets.sort();
     let journeys = tidewater::analytics::journey_report(store, "welcome").await.unwrap();
     format!(
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
         store.load_profiles(&[profile]).await.unwrap(),
-        store.wakes().await.unwrap(),
+        store.wakes(profile.shard(), None, Timestamp::MAX, 10).await.unwrap(),
         store.segment_sizes().await.unwrap(),
         store.membership_history(profile, 100).await.unwrap(),
         store.profile_history(profile, 100).await.unwrap(),
@@ -399,13 +399,13 @@ async fn everything_is_there_after_reopening(database: TestDatabase) {
     let before = (all_of(&store, profile).await, store.read_journal(Offset(0), 10).await.unwrap());
     store.close().await;
 
-    let store = Store::open_existing(&database.url).await.unwrap();
+    let store = Database::open_existing(&database.url).await.unwrap();
     store.ping().await.unwrap();
     assert_eq!((all_of(&store, profile).await, store.read_journal(Offset(0), 10).await.unwrap()), before);
     assert_eq!(store.secret("links").await.unwrap(), secret);
     assert_eq!(store.active_program().await.unwrap(), Some(("v1".to_owned(), sources)));
-    assert_eq!(store.profiles_of_shard(profile.shard()).await.unwrap(), [profile]);
-    assert_eq!(store.profiles_of_shard(ShardId(200)).await.unwrap(), []);
+    assert_eq!(store.profiles_of_shard(profile.shard(), None, 10).await.unwrap(), [profile]);
+    assert_eq!(store.profiles_of_shard(ShardId(200), None, 10).await.unwrap(), []);
     if database.is_sqlite() {
         // A commit survives power loss: FULL is 2.
         let wanted = [("journal_mode", "wal"), ("synchronous", "2")];
@@ -415,15 +415,15 @@ async fn everything_is_there_after_reopening(database: TestDatabase) {
 
 async fn a_store_that_must_not_be_used_says_why(database: TestDatabase) {
     if database.is_sqlite() {
-        let error = Store::open_existing(&database.url).await.unwrap_err().to_string();
+        let error = Database::open_existing(&database.url).await.unwrap_err().to_string();
         assert!(error.contains("tidewater serve"), "{error}");
     }
     database.open().await.close().await;
     database.tamper("UPDATE setting SET value = '64' WHERE name = 'shards'").await;
-    let error = Store::open(&database.url).await.unwrap_err().to_string();
+    let error = Database::open(&database.url).await.unwrap_err().to_string();
     assert!(error.contains("64") && error.contains("256"), "{error}");
     database.tamper("UPDATE setting SET value = '256' WHERE name = 'shards'").await;
     database.tamper("INSERT INTO seaql_migrations (version, applied_at) VALUES ('v9', 0)").await;
-    let error = Store::open(&database.url).await.unwrap_err().to_string();
+    let error = Database::open(&database.url).await.unwrap_err().to_string();
     assert!(error.contains("newer"), "{error}");
 }

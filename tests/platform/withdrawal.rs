@@ -5,7 +5,7 @@ use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, Timestamp};
-use tidewater::store::Store;
+use tidewater::store::Database;
 use tidewater::store::identity::IdentityChange;
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::state::ShardCommit;
@@ -18,9 +18,9 @@ fn deny(profile: u128, denied: bool, at: i64) -> Deny {
     Deny { profile: ProfileId(profile), key: consent(), denied, at: Timestamp(at) }
 }
 
-async fn store_with_mail_of(profile: u128) -> (tempfile::TempDir, Store) {
+async fn store_with_mail_of(profile: u128) -> (tempfile::TempDir, Database) {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(&format!("sqlite://{}", folder.path().join("t.db").display())).await.unwrap();
+    let store = Database::open(&format!("sqlite://{}", folder.path().join("t.db").display())).await.unwrap();
     let effect = Effect {
         id: EffectId(1),
         profile: ProfileId(profile),
@@ -51,7 +51,7 @@ async fn store_with_mail_of(profile: u128) -> (tempfile::TempDir, Store) {
     (folder, store)
 }
 
-async fn is_stopped(store: &Store) -> bool {
+async fn is_stopped(store: &Database) -> bool {
     let claim = store.claim("email", Timestamp(100), 10).await.unwrap();
     assert_eq!(claim.taken.len() + claim.suppressed.len(), 1);
     claim.taken.is_empty()

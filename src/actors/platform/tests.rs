@@ -9,20 +9,35 @@ use crate::workspace::compile;
 const RULES: &str = "event \"Trip The Engine\" { order_id: text }\nevent \"Order Completed\" { order_id: text }\n\
                      compute orders = count of \"Order Completed\"\nsegment buyer = did \"Order Completed\"\n";
 
-async fn start(dir: &std::path::Path) -> Platform {
+/// A platform, and the database that it stands on.
+struct Running {
+    platform: Platform,
+    store: crate::store::Database,
+}
+
+impl std::ops::Deref for Running {
+    type Target = Platform;
+
+    fn deref(&self) -> &Platform {
+        &self.platform
+    }
+}
+
+async fn start(dir: &std::path::Path) -> Running {
     start_with(dir, RULES, Clock::system()).await
 }
 
-async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Platform {
+async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running {
     let files = vec![
         ("tidewater.yaml".to_owned(), "sources:\n  shop: test-write-key\n".to_owned()),
         ("rules/shop.tide".to_owned(), rules.to_owned()),
     ];
     let loaded = compile(files, &|_| None);
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
-    let store = Store::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
+    let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
     let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
-    Platform::start(StartWith { program, config, store, clock }).await.unwrap()
+    let with = StartWith { program, config, backing: store.clone().into(), clock };
+    Running { platform: Platform::start(with).await.unwrap(), store }
 }
 
 fn event(id: &str, name: &str, user: &str) -> Event {
@@ -50,11 +65,11 @@ async fn an_entry_that_cannot_be_applied_goes_to_quarantine_and_the_rest_goes_on
     let events = vec![order("m1", "ada"), event("m2", TRIPPING, "ada"), order("m3", "ada"), order("m4", "bob")];
     platform.ingest(events, Vec::new()).await.unwrap();
     platform.settle().await;
-    let refused = platform.store().quarantine(10).await.unwrap();
+    let refused = platform.store.quarantine(10).await.unwrap();
     let codes: Vec<_> = refused.iter().map(|(_, row)| (row.code.as_str(), row.payload.contains("m2"))).collect();
     assert_eq!(codes, [("poison", true)]);
     for (id, count) in [("m1", 1), ("m2", 0), ("m3", 1), ("m4", 1)] {
-        let counts = platform.store().message_counts().await.unwrap();
+        let counts = platform.store.message_counts().await.unwrap();
         assert_eq!(counts.iter().find(|(message, _)| message == id).map_or(0, |(_, count)| *count), count, "{id}");
     }
     // The customer is alive, and the entry stays left out after a restart.
@@ -63,8 +78,8 @@ async fn an_entry_that_cannot_be_applied_goes_to_quarantine_and_the_rest_goes_on
     platform.abort().await;
     let platform = start(dir.path()).await;
     platform.settle().await;
-    assert_eq!(platform.store().quarantine(10).await.unwrap().len(), 1);
-    assert_eq!(platform.store().message_counts().await.unwrap().len(), 4);
+    assert_eq!(platform.store.quarantine(10).await.unwrap().len(), 1);
+    assert_eq!(platform.store.message_counts().await.unwrap().len(), 4);
     platform.stop().await;
 }
 
@@ -91,8 +106,8 @@ async fn a_rank_is_worked_out_over_everyone_and_stands_until_the_next_time() {
     let rules = format!("{RULES}segment top = orders in top 10% of segment buyer refreshed hourly\n");
     let clock = Clock::virtual_from(Timestamp::parse("2026-03-01T09:30:00Z").unwrap());
     let platform = start_with(dir.path(), &rules, clock.clone()).await;
-    let top = async |platform: &Platform| {
-        let members = platform.store().segment_members("top", None, 100).await.unwrap();
+    let top = async |platform: &Running| {
+        let members = platform.store.segment_members("top", None, 100).await.unwrap();
         members.into_iter().map(|member| member.profile).collect::<Vec<_>>()
     };
     let orders = |who: u32, count: u32, batch: &str| {

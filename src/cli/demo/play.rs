@@ -15,7 +15,7 @@ use crate::actors::{Clock, Platform, StartWith};
 use crate::channels::email::catcher::{CaughtMail, MailCatcher};
 use crate::channels::webhook::catcher::HookCatcher;
 use crate::model::{Span, Timestamp};
-use crate::store::Store;
+use crate::store::Database;
 
 use super::Failure;
 use super::sample::Sample;
@@ -34,7 +34,7 @@ pub(super) struct Stage {
     pub(super) mail: MailCatcher,
     pub(super) hooks: HookCatcher,
     pub(super) url: String,
-    store: Store,
+    store: Database,
     doors: ServerHandle,
     client: Client,
 }
@@ -67,11 +67,15 @@ impl Stage {
             _ => None,
         };
         let (program, config) = folder.compile(data, &settings)?;
-        let store = Store::open(&folder.database()).await?;
-        let with =
-            StartWith { program, config: Arc::new(config), store: store.clone(), clock: Clock::virtual_from(start) };
+        let store = Database::open(&folder.database()).await?;
+        let with = StartWith {
+            program,
+            config: Arc::new(config),
+            backing: store.clone().into(),
+            clock: Clock::virtual_from(start),
+        };
         let platform = Platform::start(with).await?;
-        let server = crate::http::serve(platform.clone(), listener)?;
+        let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
         let doors = server.handle();
         actix_rt::spawn(server);
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -79,7 +83,7 @@ impl Stage {
         Ok(Self { platform, mail, hooks, url: format!("http://{address}"), store, doors, client })
     }
 
-    pub(super) fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Database {
         &self.store
     }
 

@@ -1,0 +1,225 @@
+//! The two seams of the platform: the journal, and the store of what follows from it.
+//!
+//! Actors know nothing else of a database. [`super::Database`] is both; the simulation brings its own, in memory.
+
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::engine::transition::Relay;
+use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
+
+use super::identity::Identifier;
+use super::journal::{Append, JournalHead};
+use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus};
+use super::program::ProgramSources;
+use super::state::{SavedProfile, ShardCommit};
+use super::{Database, StoreError};
+
+/// The ordered durable log of all that was accepted. It has one writer at a time.
+#[async_trait]
+pub trait Journal: Debug + Send + Sync {
+    /// Makes a group durable, with everything that stands or falls with it. After an error it is unknown whether it is
+    /// there: [`Self::reopen`], then ask for the [`Self::head`].
+    async fn append(&self, append: &Append) -> Result<(), StoreError>;
+
+    /// Where the journal ends.
+    async fn head(&self) -> Result<JournalHead, StoreError>;
+
+    /// Entries after `after` in order, at least one block's worth if there is any, about `limit` at most.
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// After a failure: recovers the storage from what is durable. What was read before may be gone.
+    async fn reopen(&self) -> Result<(), StoreError>;
+
+    /// The profiles of those identifiers that are known, as of the journal's head.
+    async fn find_profiles(&self, identifiers: &[Identifier]) -> Result<HashMap<Identifier, ProfileId>, StoreError>;
+
+    /// All identifiers of a profile, sorted.
+    async fn identifiers_of(&self, profile: ProfileId) -> Result<Vec<Identifier>, StoreError>;
+
+    /// The profile that this one was merged into, at the end of the chain; itself if it was not.
+    async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError>;
+
+    /// The last instant of each schedule that was fired.
+    async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
+}
+
+/// What follows from the journal: profiles, effects, and how far each shard has come. Also the programs.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Makes the commits of one or many shards durable in one transaction. Idempotent: effects, facts and relays that
+    /// are there already are left alone.
+    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError>;
+
+    /// The snapshots of those profiles that have one.
+    async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError>;
+
+    /// Profiles of a shard in order of id, after `after`, `limit` at most.
+    async fn profiles_of_shard(
+        &self,
+        shard: ShardId,
+        after: Option<ProfileId>,
+        limit: u64,
+    ) -> Result<Vec<ProfileId>, StoreError>;
+
+    /// The wakes of a shard's saved profiles after `after` (an instant, and of that instant a profile) and up to
+    /// `until`, earliest first, `limit` at most.
+    async fn wakes(
+        &self,
+        shard: ShardId,
+        after: Option<(Timestamp, ProfileId)>,
+        until: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError>;
+
+    /// The offset from which each shard is replayed; shards that never committed are missing.
+    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError>;
+
+    /// Relays that have been committed and not yet appended to the journal, oldest first.
+    async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError>;
+
+    /// Takes up to `limit` ready effects of a destination; see [`Claim`].
+    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError>;
+
+    /// Effects left taken by a process that died, of a destination.
+    async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Effects with their status, newest first; all, or those of one status.
+    async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError>;
+
+    /// Keeps the sources of a program under its version.
+    async fn save_program(&self, version: &str, sources: &[(String, String)]) -> Result<(), StoreError>;
+
+    /// The sources of a version.
+    async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError>;
+
+    /// The version that was last noted as active, with its sources.
+    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError>;
+
+    /// Notes a version as active.
+    async fn set_active_program(&self, version: &str) -> Result<(), StoreError>;
+
+    /// A secret of this installation, made at the first call and then kept.
+    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
+}
+
+/// What a platform stands on.
+#[derive(Debug, Clone)]
+pub struct Backing {
+    pub journal: Arc<dyn Journal>,
+    pub store: Arc<dyn Store>,
+}
+
+impl From<Database> for Backing {
+    fn from(database: Database) -> Self {
+        Self { journal: Arc::new(database.clone()), store: Arc::new(database) }
+    }
+}
+
+#[async_trait]
+impl Journal for Database {
+    async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        self.append(append).await
+    }
+
+    async fn head(&self) -> Result<JournalHead, StoreError> {
+        self.journal_head().await
+    }
+
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.read_journal(after, limit).await
+    }
+
+    async fn reopen(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn find_profiles(&self, identifiers: &[Identifier]) -> Result<HashMap<Identifier, ProfileId>, StoreError> {
+        self.find_profiles(identifiers).await
+    }
+
+    async fn identifiers_of(&self, profile: ProfileId) -> Result<Vec<Identifier>, StoreError> {
+        self.identifiers_of(profile).await
+    }
+
+    async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError> {
+        self.surviving_profile(profile).await
+    }
+
+    async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.schedules_fired().await
+    }
+}
+
+#[async_trait]
+impl Store for Database {
+    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
+        self.commit(commits).await
+    }
+
+    async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
+        self.load_profiles(profiles).await
+    }
+
+    async fn profiles_of_shard(
+        &self,
+        shard: ShardId,
+        after: Option<ProfileId>,
+        limit: u64,
+    ) -> Result<Vec<ProfileId>, StoreError> {
+        self.profiles_of_shard(shard, after, limit).await
+    }
+
+    async fn wakes(
+        &self,
+        shard: ShardId,
+        after: Option<(Timestamp, ProfileId)>,
+        until: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError> {
+        self.wakes(shard, after, until, limit).await
+    }
+
+    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
+        self.shard_offsets().await
+    }
+
+    async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
+        self.pending_relays(limit).await
+    }
+
+    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+        self.claim(destination, now, limit).await
+    }
+
+    async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {
+        self.taken(destination).await
+    }
+
+    async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
+        self.outbox(status, limit).await
+    }
+
+    async fn save_program(&self, version: &str, sources: &[(String, String)]) -> Result<(), StoreError> {
+        self.save_program(version, sources).await
+    }
+
+    async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError> {
+        self.program(version).await
+    }
+
+    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError> {
+        self.active_program().await
+    }
+
+    async fn set_active_program(&self, version: &str) -> Result<(), StoreError> {
+        self.set_active_program(version).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        self.secret(name).await
+    }
+}
