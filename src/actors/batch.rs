@@ -1,4 +1,4 @@
-//! One batch of a shard, from loading to commit.
+//! One batch of a shard: load who is missing, let each customer work, gather what changed.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,201 +8,153 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 
 use crate::engine::{Profile, snapshot};
-use crate::model::event::PLATFORM_SOURCE;
-use crate::model::{EntryBody, ProfileId, ShardId, Timestamp};
-use crate::store::journal::Quarantined;
-use crate::store::state::ShardCommit;
-use crate::store::{Store, StoreError};
+use crate::model::{Offset, ProfileId, Target};
+use crate::store::{Backing, StoreError};
 use crate::workspace::Program;
 
+use super::broadcast::Broadcast;
 use super::customer::{Customer, Poison, Task, Work, Worked};
-use super::state_writer::{Save, StateWriter};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// Profiles that are listed at once.
-const PAGE: u64 = 10_000;
+/// Entries of the journal that are read at once.
+const PAGE: usize = 8_192;
 
 /// What a batch needs to run by itself, beside its shard.
 pub(super) struct Batch {
     pub(super) program: Arc<Program>,
-    pub(super) store: Arc<dyn Store>,
+    pub(super) broadcasts: Arc<Vec<Broadcast>>,
+    pub(super) backing: Backing,
     pub(super) tasks: BTreeMap<ProfileId, Task>,
     /// Those of its customers that are live.
     pub(super) customers: HashMap<ProfileId, Addr<Customer>>,
-    /// Where what changes is gathered.
-    pub(super) commit: ShardCommit,
+    pub(super) mode: Mode,
 }
 
-/// How a batch is saved.
-pub(super) struct Saver {
-    pub(super) writer: Addr<StateWriter>,
-    /// The shard's offset moves with it, so that it is saved even if nothing else changed.
-    pub(super) is_forward: bool,
+/// How a batch deals with a customer that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// Say so: the batch of that customer is to be done again, carefully.
+    Quick,
+    /// After a failure, when everything before is saved: customers are made anew from their snapshots and the journal
+    /// up to `known`, and what fails twice is left out.
+    Careful { after: Offset, known: Offset },
 }
 
-/// What the shard has to remember of a batch that is durable.
+/// What came of a batch.
+#[derive(Default)]
 pub(super) struct Done {
-    pub(super) customers: HashMap<ProfileId, Addr<Customer>>,
-    /// Customers whose state cannot be trusted: dropped before `customers` are kept.
-    pub(super) discarded: Vec<ProfileId>,
-    pub(super) wakes: Vec<(ProfileId, Option<Timestamp>)>,
+    pub(super) worked: Vec<(ProfileId, Addr<Customer>, Worked)>,
+    /// Bytes at rest of those that were loaded.
+    pub(super) loaded: HashMap<ProfileId, usize>,
+    /// Customers whose state cannot be trusted any more, and what they were to do.
+    pub(super) failed: Vec<(ProfileId, Task)>,
+    /// What nobody could do, with the reason.
+    pub(super) left_out: Vec<Poison>,
 }
+
+/// Whom a batch has to start.
+enum Loaded {
+    Customer(Addr<Customer>),
+    Unreadable,
+}
+
+const UNREADABLE: &str = "the saved state of the profile cannot be read";
 
 impl Batch {
-    /// Loads, works, commits. Returns when everything is durable.
-    pub(super) async fn run(mut self, saver: Saver) -> Done {
-        let unreadable = self.load_missing().await;
+    /// Loads and works.
+    pub(super) async fn run(mut self) -> Done {
+        let mut done = Done::default();
         let tasks = std::mem::take(&mut self.tasks);
-        let works: Vec<_> = tasks
-            .iter()
-            .filter_map(|(profile, task)| {
-                let customer = self.customers.get(profile)?.clone();
-                let work = Work { program: self.program.clone(), task: task.clone(), is_careful: false };
-                Some(async move { (*profile, customer.send(work).await) })
-            })
-            .collect();
-        let mut discarded: Vec<ProfileId> = unreadable;
-        for profile in &discarded {
-            let reason = "the saved state of the profile cannot be read";
-            self.leave_out(*profile, &tasks[profile], reason);
+        let missing: Vec<ProfileId> = tasks.keys().filter(|id| !self.customers.contains_key(id)).copied().collect();
+        for (id, loaded) in self.load(&missing, &mut done.loaded).await {
+            match loaded {
+                Loaded::Customer(address) => drop(self.customers.insert(id, address)),
+                Loaded::Unreadable => done.left_out.extend(left_out(&tasks[&id], UNREADABLE)),
+            }
         }
-        for (profile, answer) in join_all(works).await {
+        let is_careful = self.mode != Mode::Quick;
+        let works = tasks.iter().filter_map(|(id, task)| {
+            let customer = self.customers.get(id)?.clone();
+            let (program, broadcasts) = (self.program.clone(), self.broadcasts.clone());
+            let work = Work { program, broadcasts, task: task.clone(), is_careful };
+            Some(async move { (*id, customer.send(work).await, customer) })
+        });
+        for (id, answer, customer) in join_all(works).await {
             match answer {
-                Ok(Ok(worked)) => self.gather(profile, worked),
+                Ok(Ok(worked)) => done.worked.push((id, customer, worked)),
+                Ok(Err(panicked)) if is_careful => done.left_out.extend(left_out(&tasks[&id], &panicked.reason)),
+                Err(_) if is_careful => done.left_out.extend(left_out(&tasks[&id], "the customer's actor ended")),
                 // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
                 Ok(Err(_)) | Err(_) => {
-                    tracing::error!(%profile, "the engine failed on a batch; trying it entry by entry");
-                    self.customers.remove(&profile);
-                    discarded.push(profile);
-                    self.work_carefully(profile, &tasks[&profile]).await;
+                    tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
+                    done.failed.push((id, tasks[&id].clone()));
                 }
             }
         }
-        let wakes = self.commit.profiles.iter().map(|saved| (saved.id, saved.wake)).collect();
-        if saver.is_forward || !self.commit.profiles.is_empty() || !self.commit.poison.is_empty() {
-            save(&saver.writer, self.commit).await;
-        }
-        Done { customers: self.customers, discarded, wakes }
+        done
     }
 
-    /// Starts the customers that are not live. Returns those whose snapshot cannot be read.
-    async fn load_missing(&mut self) -> Vec<ProfileId> {
-        let missing: Vec<ProfileId> =
-            self.tasks.keys().filter(|profile| !self.customers.contains_key(profile)).copied().collect();
-        if missing.is_empty() {
-            return missing;
+    /// Starts customers from what is saved of them, and after a failure from what the journal holds since.
+    async fn load(&self, ids: &[ProfileId], bytes: &mut HashMap<ProfileId, usize>) -> Vec<(ProfileId, Loaded)> {
+        if ids.is_empty() {
+            return Vec::new();
         }
-        let saved = patiently(|| self.store.load_profiles(&missing)).await;
-        let mut loaded: HashMap<ProfileId, Profile> = HashMap::new();
-        let mut unreadable = Vec::new();
-        for row in saved {
-            match snapshot::decode(&row.snapshot) {
-                Ok(profile) => drop(loaded.insert(row.id, profile)),
+        let saved = patiently(|| self.backing.store.load_profiles(ids)).await;
+        let mut snapshots: HashMap<ProfileId, Vec<u8>> = saved.into_iter().map(|row| (row.id, row.snapshot)).collect();
+        let mut started = Vec::with_capacity(ids.len());
+        for id in ids {
+            let profile = match snapshots.remove(id) {
+                None => Ok(Profile::new(*id)),
+                Some(snapshot) => {
+                    bytes.insert(*id, snapshot.len());
+                    snapshot::decode(&snapshot)
+                }
+            };
+            started.push(match profile {
+                Ok(profile) => {
+                    let profile = self.brought_up(profile).await;
+                    (*id, Loaded::Customer(Customer::new(profile).start()))
+                }
                 Err(error) => {
-                    tracing::error!(profile = %row.id, %error, "a profile cannot be read; its events go to quarantine");
-                    unreadable.push(row.id);
+                    tracing::error!(profile = %id, %error, "a profile cannot be read; its events go to quarantine");
+                    (*id, Loaded::Unreadable)
                 }
-            }
+            });
         }
-        for id in missing.into_iter().filter(|id| !unreadable.contains(id)) {
-            let profile = loaded.remove(&id).unwrap_or_else(|| Profile::new(id));
-            self.customers.insert(id, Customer::new(profile).start());
-        }
-        unreadable
+        started
     }
 
-    /// After a panic: a new customer from the last snapshot, one entry at a time; what fails twice is left out.
-    async fn work_carefully(&mut self, profile: ProfileId, task: &Task) {
-        self.tasks.insert(profile, task.clone());
-        let unreadable = self.load_missing().await;
-        self.tasks.clear();
-        let Some(customer) = self.customers.get(&profile).filter(|_| unreadable.is_empty()).cloned() else {
-            return self.leave_out(profile, task, "the saved state of the profile cannot be read");
-        };
-        let work = Work { program: self.program.clone(), task: task.clone(), is_careful: true };
-        match customer.send(work).await {
-            Ok(Ok(worked)) => self.gather(profile, worked),
-            Ok(Err(panicked)) => {
-                self.customers.remove(&profile);
-                self.leave_out(profile, task, &panicked.reason);
-            }
-            Err(_) => {
-                self.customers.remove(&profile);
-                self.leave_out(profile, task, "the customer's actor ended");
+    /// After a failure: the state that the customer had before this batch. Everything that was emitted is saved, so what
+    /// is applied here again emits nothing; what failed before fails again, and is left out again.
+    async fn brought_up(&self, mut profile: Profile) -> Profile {
+        let Mode::Careful { after, known } = self.mode else { return profile };
+        let mut reached = after;
+        while reached < known {
+            let page = patiently(|| self.backing.journal.read(reached, PAGE)).await;
+            let Some(last) = page.last() else { break };
+            reached = last.offset;
+            // Entries for everyone are left to the broadcasts: those that are not among them any more were saved.
+            let own = Target::Profile(profile.id());
+            for entry in page.iter().filter(|entry| entry.offset <= known && entry.target == own) {
+                super::customer::apply_again(&mut profile, &self.program, entry);
             }
         }
-    }
-
-    fn gather(&mut self, profile: ProfileId, worked: Worked) {
-        let commit = &mut self.commit;
-        commit.profiles.extend(worked.saved);
-        commit.memberships.extend(worked.memberships.into_iter().map(|change| (profile, change)));
-        commit.effects.extend(worked.effects);
-        commit.facts.extend(worked.facts.into_iter().map(|fact| (profile, fact)));
-        commit.history.extend(worked.history.into_iter().map(|entry| (profile, Arc::unwrap_or_clone(entry))));
-        commit.relays.extend(worked.relays);
-        for poison in worked.poison {
-            self.quarantine(poison);
-        }
-    }
-
-    fn leave_out(&mut self, profile: ProfileId, task: &Task, reason: &str) {
-        let offset = self.commit.offset;
-        let mut left_out = |entry| self.quarantine(Poison { offset, entry, reason: reason.to_owned() });
-        match task {
-            Task::Entries(entries) => entries.iter().for_each(|entry| left_out(Some(entry.clone()))),
-            Task::Deploy { entry, .. } => left_out(Some(entry.clone())),
-            Task::Fire(_) => {
-                tracing::error!(%profile, "a wake could not be fired");
-                left_out(None);
-            }
-        }
-    }
-
-    fn quarantine(&mut self, poison: Poison) {
-        let Poison { offset, entry, reason } = poison;
-        let offset = entry.as_ref().map_or(offset, |entry| entry.offset);
-        tracing::error!(offset = offset.0, "an entry could not be applied; it is in quarantine");
-        let source = entry.as_ref().and_then(|entry| match &entry.body {
-            EntryBody::Event(event) => Some(event.source.clone()),
-            _ => None,
-        });
-        let payload = entry.as_ref().and_then(|entry| serde_json::to_string(&**entry).ok());
-        let row = Quarantined {
-            source: source.unwrap_or_else(|| PLATFORM_SOURCE.to_owned()),
-            received_at: entry.as_ref().map_or(Timestamp(0), |entry| entry.received_at),
-            code: "poison".to_owned(),
-            reason: format!("the engine could not apply it: {reason}"),
-            payload: payload.unwrap_or_default(),
-        };
-        self.commit.poison.push((offset, row));
+        profile
     }
 }
 
-async fn save(writer: &Addr<StateWriter>, commit: ShardCommit) {
-    if writer.send(Save(commit)).await.is_err() {
-        // The writer ends only with the process. What was not saved is decided again from the journal.
-        std::future::pending::<()>().await;
-    }
-}
-
-/// All profiles of a shard. Everyone live is among them: a profile is saved before the next batch begins.
-pub(super) async fn profiles_of_shard(store: &dyn Store, shard: ShardId) -> Vec<ProfileId> {
-    let mut all = Vec::new();
-    loop {
-        let page = patiently(|| store.profiles_of_shard(shard, all.last().copied(), PAGE)).await;
-        let is_end = (page.len() as u64) < PAGE;
-        all.extend(page);
-        if is_end {
-            return all;
-        }
+fn left_out(task: &Task, reason: &str) -> Vec<Poison> {
+    let poison = |offset, entry| Poison { offset, entry, reason: reason.to_owned() };
+    match task {
+        Task::Entries(entries) => entries.iter().map(|entry| poison(entry.offset, Some(entry.clone()))).collect(),
+        Task::CatchUp | Task::Fire(_) | Task::Save => vec![poison(Offset(0), None)],
     }
 }
 
 /// Reads from the store, again and again until it answers: without the answer a shard cannot go on, and the bound on
 /// waiting entries tells the sources.
-async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(read: impl Fn() -> F) -> T {
+pub(super) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(read: impl Fn() -> F) -> T {
     let mut delay = FIRST_RETRY;
     loop {
         match read().await {

@@ -21,6 +21,8 @@ pub(super) struct Board {
     /// The journal's time: it may run a little ahead of a clock that stands still or was set back.
     journal_time: AtomicI64,
     waiting: AtomicUsize,
+    /// Shards' walks over all their profiles that are under way.
+    sweeps: AtomicUsize,
     shards: Vec<Gauge>,
     is_stopping: AtomicBool,
     trouble: RwLock<Option<String>>,
@@ -29,7 +31,7 @@ pub(super) struct Board {
 
 #[derive(Debug)]
 struct Gauge {
-    /// The first wake of the shard's profiles; `Timestamp::MAX` without one.
+    /// The first instant at which a profile of the shard may have to be woken.
     earliest_wake: AtomicI64,
     /// A tick is on its way: another would tell the shard nothing that it will not hear.
     is_ticked: AtomicBool,
@@ -42,6 +44,7 @@ impl Board {
             clock,
             journal_time: AtomicI64::new(Timestamp::MIN.0),
             waiting: AtomicUsize::new(0),
+            sweeps: AtomicUsize::new(0),
             shards: (0..SHARDS).map(|_| gauge()).collect(),
             is_stopping: AtomicBool::new(false),
             trouble: RwLock::new(None),
@@ -72,13 +75,25 @@ impl Board {
         self.waiting.fetch_sub(count, Ordering::SeqCst);
     }
 
+    /// Walks of shards over all their profiles that are under way.
+    pub(super) fn sweeps(&self) -> usize {
+        self.sweeps.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn begin_sweep(&self) {
+        self.sweeps.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn end_sweep(&self) {
+        self.sweeps.fetch_sub(1, Ordering::SeqCst);
+    }
+
     /// Whether sources have to wait.
     pub(super) fn is_full(&self) -> bool {
         self.waiting() >= WAITING_LIMIT
     }
 
-    pub(super) fn set_earliest_wake(&self, shard: ShardId, at: Option<Timestamp>) {
-        let at = at.unwrap_or(Timestamp::MAX);
+    pub(super) fn set_earliest_wake(&self, shard: ShardId, at: Timestamp) {
         self.gauge(shard).earliest_wake.store(at.0, Ordering::SeqCst);
     }
 

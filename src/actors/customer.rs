@@ -10,18 +10,21 @@ use actix::prelude::*;
 use crate::engine::transition::Relay;
 use crate::engine::{self, Effect, Fact, MembershipChange, Profile, Transition, snapshot};
 use crate::model::{Entry, EntryBody, Offset, Timestamp};
-use crate::store::state::SavedProfile;
 use crate::workspace::Program;
+
+use super::broadcast::Broadcast;
 
 /// What a customer is asked to do under one program.
 #[derive(Debug, Clone)]
 pub(super) enum Task {
     /// Apply these, in order.
     Entries(Vec<Arc<Entry>>),
-    /// A new program: time up to the entry belongs to the program before.
-    Deploy { before: Arc<Program>, entry: Arc<Entry> },
+    /// Take in the broadcasts.
+    CatchUp,
     /// Fire all wakes up to here.
     Fire(Timestamp),
+    /// Tell the state.
+    Save,
 }
 
 /// One batch for one customer.
@@ -29,25 +32,34 @@ pub(super) enum Task {
 #[rtype(result = "Result<Worked, Panicked>")]
 pub(super) struct Work {
     pub(super) program: Arc<Program>,
+    /// What the customer may not have seen yet of what concerns everyone.
+    pub(super) broadcasts: Arc<Vec<Broadcast>>,
     pub(super) task: Task,
     /// Entry by entry, going back to the state before an entry that cannot be applied: slower, after a panic.
     pub(super) is_careful: bool,
 }
 
 /// What a batch changed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Worked {
-    /// The state to save; `None` where nothing was applied that was not applied before.
-    pub(super) saved: Option<SavedProfile>,
+    /// The first entry that the state before did not know ([`BY_TIME`] if only time changed it); `None` where nothing
+    /// changed.
+    pub(super) changed: Option<Offset>,
+    /// The state, where something was emitted and must be saved with it, or where it was asked for.
+    pub(super) snapshot: Option<Vec<u8>>,
+    pub(super) wake: Option<Timestamp>,
     pub(super) memberships: Vec<MembershipChange>,
     pub(super) effects: Vec<Effect>,
     pub(super) facts: Vec<Fact>,
     pub(super) relays: Vec<Relay>,
     /// Entries whose event counted.
-    pub(super) history: Vec<Arc<Entry>>,
+    pub(super) counted: Vec<Arc<Entry>>,
     /// What could not be applied, twice, with the reason. Only of a careful batch.
     pub(super) poison: Vec<Poison>,
 }
+
+/// A change that no entry made: what is saved tells when to do it again.
+pub(super) const BY_TIME: Offset = Offset(u64::MAX);
 
 /// Something that the engine could not apply.
 #[derive(Debug)]
@@ -74,76 +86,96 @@ impl Customer {
     }
 
     fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
-        let before = (self.profile.applied(), self.profile.wake());
-        let mut batch = Batch { profile: &mut self.profile, is_careful: work.is_careful, done: Worked::empty() };
+        let mut batch = Batch {
+            profile: &mut self.profile,
+            is_careful: work.is_careful,
+            must_save: matches!(work.task, Task::Save),
+            done: Worked::default(),
+        };
         match &work.task {
             Task::Entries(entries) => {
                 for entry in entries {
+                    batch.catch_up(&work.broadcasts, entry.offset)?;
                     batch.apply(&work.program, entry)?;
                 }
             }
-            Task::Deploy { before, entry } => {
-                // A repeat after a crash: what was fired since belongs to the new program.
-                if batch.profile.applied() < entry.offset {
-                    batch.fire(before, Timestamp(entry.received_at.0 - 1))?;
-                }
-                batch.apply(&work.program, entry)?;
+            Task::CatchUp => batch.catch_up(&work.broadcasts, Offset(u64::MAX))?,
+            Task::Fire(up_to) => {
+                batch.catch_up(&work.broadcasts, Offset(u64::MAX))?;
+                batch.fire(&work.program, *up_to)?;
             }
-            Task::Fire(up_to) => batch.fire(&work.program, *up_to)?,
+            Task::Save => {}
         }
-        let has_poison = !batch.done.poison.is_empty();
-        let mut done = batch.done;
-        if has_poison || before != (self.profile.applied(), self.profile.wake()) {
-            // A wake that cannot be fired would be due for ever.
-            let is_stuck = done.poison.iter().any(|poison| poison.entry.is_none());
-            let wake = self.profile.wake().filter(|_| !is_stuck);
-            done.saved = Some(SavedProfile { id: self.profile.id(), snapshot: snapshot::encode(&self.profile), wake });
+        let Batch { done: mut worked, must_save, .. } = batch;
+        // A wake that cannot be fired would be due for ever.
+        let is_stuck = worked.poison.iter().any(|poison| poison.entry.is_none());
+        worked.wake = self.profile.wake().filter(|_| !is_stuck);
+        if must_save {
+            worked.snapshot = Some(snapshot::encode(&self.profile));
         }
-        Ok(done)
-    }
-}
-
-impl Worked {
-    fn empty() -> Self {
-        Self {
-            saved: None,
-            memberships: Vec::new(),
-            effects: Vec::new(),
-            facts: Vec::new(),
-            relays: Vec::new(),
-            history: Vec::new(),
-            poison: Vec::new(),
-        }
+        Ok(worked)
     }
 }
 
 struct Batch<'a> {
     profile: &'a mut Profile,
     is_careful: bool,
+    must_save: bool,
     done: Worked,
 }
 
 impl Batch<'_> {
+    /// Takes in the broadcasts before `offset` that this profile was there for and has not seen.
+    fn catch_up(&mut self, broadcasts: &[Broadcast], offset: Offset) -> Result<(), Panicked> {
+        for Broadcast { entry, program, before } in broadcasts {
+            let is_known = self.profile.applied().0 > 0;
+            if !is_known || entry.offset <= self.profile.applied() || entry.offset >= offset {
+                continue;
+            }
+            if let Some(before) = before {
+                self.fire(before, Timestamp(entry.received_at.0 - 1))?;
+                // What follows is decided by another program: a replay must not have to know both.
+                self.must_save = true;
+            }
+            let ranks = self.profile.ranks.len();
+            self.apply(program, entry)?;
+            // Nobody could tell a single profile of it again: its next replay may begin after the broadcast.
+            self.must_save |= self.profile.ranks.len() != ranks;
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, program: &Program, entry: &Arc<Entry>) -> Result<(), Panicked> {
         let step = |profile: &mut Profile| {
             #[cfg(test)]
             tests::trip(entry);
             engine::apply(profile, program, entry)
         };
+        let before = self.profile.applied();
         let Some(transition) = self.attempt(step, entry.offset, Some(entry))? else { return Ok(()) };
+        if self.profile.applied() > before {
+            self.changed(entry.offset);
+        }
         if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
-            self.done.history.push(entry.clone());
+            self.done.counted.push(entry.clone());
         }
         self.note(transition);
         Ok(())
     }
 
     fn fire(&mut self, program: &Program, up_to: Timestamp) -> Result<(), Panicked> {
-        let at = self.profile.applied();
+        let (at, wake) = (self.profile.applied(), self.profile.wake());
         if let Some(transition) = self.attempt(|profile| engine::fire(profile, program, up_to), at, None)? {
+            if self.profile.wake() != wake {
+                self.changed(BY_TIME);
+            }
             self.note(transition);
         }
         Ok(())
+    }
+
+    fn changed(&mut self, by: Offset) {
+        self.done.changed = Some(self.done.changed.map_or(by, |first| first.min(by)));
     }
 
     /// Runs one step of the engine. In a careful batch a step that panics is tried once more on the state before it,
@@ -165,6 +197,7 @@ impl Batch<'_> {
             Ok(transition) => Ok(Some(transition)),
             Err(Panicked { reason }) => {
                 *self.profile = clean;
+                self.must_save = true;
                 self.done.poison.push(Poison { offset, entry: entry.cloned(), reason });
                 Ok(None)
             }
@@ -172,10 +205,24 @@ impl Batch<'_> {
     }
 
     fn note(&mut self, transition: Transition) {
+        self.must_save |= transition.emits();
         self.done.memberships.extend(transition.memberships);
         self.done.effects.extend(transition.effects);
         self.done.facts.extend(transition.facts);
         self.done.relays.extend(transition.relays);
+    }
+}
+
+/// Applies an entry that was applied before and emitted nothing, or failed and was left out.
+pub(super) fn apply_again(profile: &mut Profile, program: &Program, entry: &Entry) {
+    let clean = profile.clone();
+    let step = |profile: &mut Profile| {
+        #[cfg(test)]
+        tests::trip(entry);
+        engine::apply(profile, program, entry)
+    };
+    if guarded(profile, &step).is_err() {
+        *profile = clean;
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod batch;
 mod board;
+mod broadcast;
 mod carrier;
 mod channel;
 pub mod clock;
@@ -16,6 +17,7 @@ mod customer;
 mod group;
 mod identity;
 mod outcome;
+mod pending;
 pub mod platform;
 mod rank;
 mod recovery;
@@ -26,6 +28,7 @@ mod shard;
 mod slot;
 mod state_writer;
 mod threads;
+mod unsaved;
 mod wakes;
 
 pub use carrier::{Carrier, Performing};

@@ -24,7 +24,7 @@ use super::recovery::{self, Left};
 use super::relay::{self, RelayActor};
 use super::schedules::{self, SchedulesActor};
 use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
-use super::shard::Shard;
+use super::shard::{Flush, Shard};
 use super::state_writer::{StateWriter, Wake};
 use super::threads::{Halt, Threads};
 
@@ -121,13 +121,13 @@ impl Platform {
         let StartWith { program, config, backing, clock } = with;
         let Backing { journal, store } = backing.clone();
         let board = Arc::new(Board::new(clock));
-        let mut left = Left::read(&backing, &board, &program).await?;
+        let left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start();
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
             let store = store.clone();
             move |_| StateWriter::new(store)
         });
-        let shards = threads.start_shards(&store, &board, &writer, &mut left);
+        let shards = threads.start_shards(&backing, &board, &writer, &left, config.memory);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
             let (journal, board, shards, head) = (journal.clone(), board.clone(), shards.clone(), left.head);
             move |_| Sequencer::new(journal, board, shards, head)
@@ -250,7 +250,15 @@ impl Platform {
         for channel in inner.channels.values() {
             found += channel.send(channel::Settle).await.unwrap_or(0);
         }
-        found + inner.board.waiting()
+        recovery::until(|| inner.board.sweeps() == 0).await;
+        self.flush().await;
+        found + inner.board.waiting() + inner.board.sweeps()
+    }
+
+    /// Waits until the state of everyone who changed is saved.
+    async fn flush(&self) {
+        // A shard that has ended has nothing more to save.
+        join_all(self.inner.shards.iter().map(|shard| shard.send(Flush))).await;
     }
 
     /// Takes nothing more, lets what was accepted be applied and saved, and ends the actors. What does not end in time is
@@ -266,6 +274,7 @@ impl Platform {
             recovery::until(|| inner.board.waiting() == 0).await;
             let _ = inner.sequencer.send(Checkpoint).await;
             recovery::until(|| inner.board.waiting() == 0).await;
+            self.flush().await;
         };
         if tokio::time::timeout(STOP_WITHIN, drain).await.is_err() {
             tracing::warn!("stopping with work left; the next start takes it up");

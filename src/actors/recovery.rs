@@ -10,9 +10,9 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::model::limit::SHARDS;
-use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{Entry, EntryBody, Offset, ShardId};
 use crate::store::journal::JournalHead;
-use crate::store::{Backing, Store, StoreError};
+use crate::store::{Backing, Store};
 use crate::workspace::{self, Program};
 
 use super::board::{Board, WAITING_LIMIT};
@@ -31,7 +31,6 @@ pub(super) struct Left {
     pub(super) active: Option<String>,
     pub(super) program: Arc<Program>,
     offsets: BTreeMap<ShardId, Offset>,
-    wakes: BTreeMap<ShardId, Vec<(ProfileId, Timestamp)>>,
 }
 
 impl Left {
@@ -45,15 +44,8 @@ impl Left {
             Some(version) => known(store, board, version).await?,
             None => program.clone(),
         };
-        let mut wakes: BTreeMap<ShardId, Vec<_>> = BTreeMap::new();
-        for shard in (0..SHARDS).map(ShardId) {
-            let all = wakes.entry(shard).or_default();
-            while let Some(page) = next_wakes(store, shard, all.last().map(|(id, at)| (*at, *id))).await? {
-                all.extend(page);
-            }
-        }
         let offsets = store.shard_offsets().await?.into_iter().collect();
-        Ok(Self { head, active, program: first, offsets, wakes })
+        Ok(Self { head, active, program: first, offsets })
     }
 
     /// Up to where a shard has applied the journal.
@@ -61,24 +53,11 @@ impl Left {
         self.offsets.get(&shard).copied().unwrap_or_default()
     }
 
-    pub(super) fn take_wakes(&mut self, shard: ShardId) -> Vec<(ProfileId, Timestamp)> {
-        self.wakes.remove(&shard).unwrap_or_default()
-    }
-
     /// The entry after which the journal has to be read again.
     fn replay_after(&self) -> Offset {
         let applied = (0..SHARDS).map(|shard| self.offset(ShardId(shard))).min().unwrap_or_default();
         applied.min(Offset(self.head.offset.0.saturating_sub(1)))
     }
-}
-
-async fn next_wakes(
-    store: &dyn Store,
-    shard: ShardId,
-    after: Option<(Timestamp, ProfileId)>,
-) -> Result<Option<Vec<(ProfileId, Timestamp)>>, StoreError> {
-    let page = store.wakes(shard, after, Timestamp::MAX, PAGE as u64).await?;
-    Ok((!page.is_empty()).then(|| page.into_iter().map(|(at, id)| (id, at)).collect()))
 }
 
 /// The program of a version, from memory or from its sources in the store.

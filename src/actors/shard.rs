@@ -1,29 +1,41 @@
-//! One partition of the customers: keeps their order, starts and lets go of them, and commits what they decide.
+//! One partition of the customers: keeps their order, starts and lets go of them, and hands what they decide to the
+//! state writer.
 //!
-//! A shard works on one batch at a time: load who is missing, let each customer work, gather what changed, commit it,
-//! go on. Until the commit is done nothing of the next batch begins, so nothing is ever decided upon what may be lost.
+//! A shard works on one batch at a time: load who is missing, let each customer work, gather what changed. What was
+//! emitted is saved at once, together with the state that it belongs to, while the next batch is worked on; a crash in
+//! between decides the same again, from the journal. What emitted nothing is saved later, with what follows it.
 
-use std::collections::{BTreeMap, VecDeque};
+mod saving;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
-use crate::store::Store;
-use crate::store::state::ShardCommit;
+use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
+use crate::store::Backing;
 use crate::workspace::Program;
 
-use super::batch::{Batch, Done, Saver, profiles_of_shard};
+use super::batch::{Batch, Done, Mode, patiently};
 use super::board::Board;
+use super::broadcast::{Broadcast, Broadcasts, Visit};
 use super::customer::{Customer, Task};
+use super::pending::Pending;
 use super::slot::Slots;
 use super::state_writer::StateWriter;
+use super::unsaved::Unsaved;
 use super::wakes::Wakes;
 
-/// Entries, or profiles of a wave, in one batch.
+/// Profiles, or entries, of one batch.
 const BATCH: usize = 256;
-const SWEEP: Duration = Duration::from_secs(30);
+/// How often a shard looks at what is to be saved or let go.
+const ROUND: Duration = Duration::from_secs(1);
+/// How far ahead wakes are read into memory, and how many at once.
+const LOOKAHEAD: Span = Span::MINUTE.times(10);
+const WAKES: u64 = 1_000;
 /// Far more messages than the sequencer can have under way; what does not fit waits there.
 const MAILBOX: usize = 1_024;
 
@@ -46,98 +58,202 @@ pub(super) enum Item {
 #[rtype(result = "()")]
 pub(super) struct Feed(pub(super) Vec<Item>);
 
-/// Something that concerns many profiles of the shard: done in chunks, and over only with the last.
-struct Wave {
-    kind: WaveKind,
-    remaining: VecDeque<ProfileId>,
-    /// The shard's offset when it is over.
-    end: Offset,
-}
+/// Save everything that changed. Answered when the store has it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Flush;
 
-#[derive(Clone)]
-enum WaveKind {
-    Entry(Arc<Entry>),
-    Deploy { before: Arc<Program>, entry: Arc<Entry> },
-    Fire(Timestamp),
+/// What a shard is started with.
+pub(super) struct Start {
+    pub(super) id: ShardId,
+    pub(super) backing: Backing,
+    pub(super) writer: Addr<StateWriter>,
+    pub(super) board: Arc<Board>,
+    pub(super) program: Arc<Program>,
+    /// Where the replay begins: each profile knows itself what it has seen since.
+    pub(super) offset: Offset,
+    /// Bytes that live customers may take.
+    pub(super) budget: usize,
 }
 
 pub(super) struct Shard {
     id: ShardId,
-    store: Arc<dyn Store>,
+    backing: Backing,
     writer: Addr<StateWriter>,
     board: Arc<Board>,
     program: Arc<Program>,
-    /// All entries up to here are applied and saved.
-    offset: Offset,
+    /// All entries up to here were worked on.
+    applied: Offset,
+    /// All wakes up to here are due.
+    now: Timestamp,
     queue: VecDeque<Item>,
-    wave: Option<Wave>,
+    broadcasts: Broadcasts,
     slots: Slots<Addr<Customer>>,
     wakes: Wakes,
+    unsaved: Unsaved,
+    pending: Pending,
+    /// To be saved although nothing was emitted.
+    to_save: VecDeque<ProfileId>,
+    /// What failed and is to be done again, carefully, when everything before is saved.
+    failed: Vec<(ProfileId, Task)>,
+    /// The first entry of what is being done again.
+    again_from: Option<Offset>,
     is_working: bool,
+    is_saving: bool,
+    /// The store is to hear how far the shard has come, even if nothing else changed.
+    is_checkpoint_due: bool,
+    /// The next batch is not of the queue, if there is anything else to do.
+    is_turn_of_others: bool,
+    flushers: Vec<oneshot::Sender<()>>,
+}
+
+/// What a shard may do next.
+enum Choice {
+    Batch(Plan),
+    Sweep(Option<ProfileId>),
+    ReadWakes,
+    /// Something was done that takes no time.
+    Again,
+    Nothing,
+}
+
+/// A batch to be run.
+struct Plan {
+    tasks: BTreeMap<ProfileId, Task>,
+    mode: Mode,
+    /// How far the shard has come when it is done, and how many items of the queue are done with it.
+    end: Offset,
+    finished: usize,
 }
 
 impl Shard {
-    pub(super) fn new(
-        id: ShardId,
-        store: Arc<dyn Store>,
-        writer: Addr<StateWriter>,
-        board: Arc<Board>,
-        program: Arc<Program>,
-        offset: Offset,
-        wakes: Vec<(ProfileId, Timestamp)>,
-    ) -> Self {
-        let mut all = Wakes::default();
-        for (profile, at) in wakes {
-            all.set(profile, Some(at));
-        }
-        board.set_earliest_wake(id, all.earliest());
+    pub(super) fn new(start: Start) -> Self {
+        let Start { id, backing, writer, board, program, offset, budget } = start;
+        let wakes = Wakes::new();
+        board.set_earliest_wake(id, wakes.earliest());
         Self {
             id,
-            store,
+            backing,
             writer,
             board,
             program,
-            offset,
+            applied: offset,
+            now: Timestamp::MIN,
             queue: VecDeque::new(),
-            wave: None,
-            slots: Slots::new(),
-            wakes: all,
+            broadcasts: Broadcasts::default(),
+            slots: Slots::new(budget),
+            wakes,
+            unsaved: Unsaved::default(),
+            pending: Pending::new(id, offset),
+            to_save: VecDeque::new(),
+            failed: Vec::new(),
+            again_from: None,
             is_working: false,
+            is_saving: false,
+            is_checkpoint_due: false,
+            is_turn_of_others: false,
+            flushers: Vec::new(),
         }
     }
 
     /// Starts the next piece of work, unless one is under way.
     fn next(&mut self, ctx: &mut Context<Self>) {
         while !self.is_working {
-            if self.wave.is_some() {
-                self.next_chunk(ctx);
-                return;
+            match self.choose() {
+                Choice::Batch(plan) => self.work(ctx, plan),
+                Choice::Sweep(after) => self.list(ctx, after),
+                Choice::ReadWakes => self.read_wakes(ctx),
+                Choice::Again => {}
+                Choice::Nothing if self.is_flush_due() => self.save_all(),
+                Choice::Nothing => break,
             }
-            match self.queue.front() {
-                None => return,
-                Some(Item::Entry(entry)) if entry.offset <= self.offset => self.skip(),
-                Some(Item::Entry(entry)) if matches!(entry.target, Target::Everyone) => self.begin_broadcast(ctx),
-                Some(Item::Entry(_)) => self.next_entries(ctx),
-                Some(Item::Tick { up_to, head }) => {
-                    let (up_to, end) = (*up_to, self.offset.max(*head));
-                    let remaining = self.wakes.due(up_to).into();
-                    self.queue.pop_front();
-                    self.wave = Some(Wave { kind: WaveKind::Fire(up_to), remaining, end });
-                }
-                Some(Item::Checkpoint { head }) => {
-                    let end = self.offset.max(*head);
-                    self.queue.pop_front();
-                    if end > self.offset {
-                        self.start(ctx, BTreeMap::new(), end, 1);
-                    } else {
-                        self.board.done_by_shard(1);
-                    }
-                }
+        }
+        self.save(ctx);
+    }
+
+    /// The queue and everything else take turns: a wave of wakes, a sweep or a round of saving holds nobody up.
+    fn choose(&mut self) -> Choice {
+        if !self.failed.is_empty() {
+            return self.careful();
+        }
+        if self.pending.is_full() {
+            return Choice::Nothing;
+        }
+        self.is_turn_of_others = !self.is_turn_of_others;
+        let first = if self.is_turn_of_others { self.of_others() } else { self.of_queue() };
+        match first {
+            Choice::Nothing if self.is_turn_of_others => self.of_queue(),
+            Choice::Nothing => self.of_others(),
+            choice => choice,
+        }
+    }
+
+    fn careful(&mut self) -> Choice {
+        // What was emitted is in the store first: what is loaded from there then emits nothing when it is done again.
+        if self.is_saving || !self.pending.is_empty() {
+            return Choice::Nothing;
+        }
+        let after = self.replay_after();
+        let (profile, task) = self.failed.remove(0);
+        self.again_from = first_of(&task);
+        let known = self.again_from.map_or(self.applied, |first| Offset(first.0 - 1));
+        let mode = Mode::Careful { after, known };
+        Choice::Batch(Plan { tasks: [(profile, task)].into(), mode, end: self.applied, finished: 0 })
+    }
+
+    fn of_queue(&mut self) -> Choice {
+        match self.queue.front() {
+            None => Choice::Nothing,
+            Some(Item::Entry(entry)) if entry.offset <= self.applied => {
+                self.skip();
+                Choice::Again
+            }
+            Some(Item::Entry(entry)) if entry.target == Target::Everyone => {
+                self.begin_broadcast();
+                Choice::Again
+            }
+            Some(Item::Entry(_)) => self.entries(),
+            Some(Item::Tick { up_to, head }) => {
+                (self.now, self.applied) = (self.now.max(*up_to), self.applied.max(*head));
+                self.queue.pop_front();
+                self.board.end_tick(self.id);
+                self.board.done_by_shard(1);
+                Choice::Again
+            }
+            Some(Item::Checkpoint { head }) => {
+                self.applied = self.applied.max(*head);
+                self.is_checkpoint_due = true;
+                self.queue.pop_front();
+                self.board.done_by_shard(1);
+                Choice::Again
             }
         }
     }
 
-    /// An entry that was applied before the last stop. A program that came with it is still to be taken up.
+    fn of_others(&mut self) -> Choice {
+        if self.wakes.read_until().0 < self.now {
+            return Choice::ReadWakes;
+        }
+        let due = self.wakes.take_due(self.now, BATCH);
+        if !due.is_empty() {
+            return self.batch(due, &Task::Fire(self.now));
+        }
+        match self.broadcasts.next(BATCH) {
+            Some(Visit::These(profiles)) => return self.batch(profiles, &Task::CatchUp),
+            Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
+            None => {}
+        }
+        let count = self.to_save.len().min(BATCH);
+        let unsaved: Vec<ProfileId> = self.to_save.drain(..count).collect();
+        if unsaved.is_empty() { Choice::Nothing } else { self.batch(unsaved, &Task::Save) }
+    }
+
+    fn batch(&self, profiles: Vec<ProfileId>, task: &Task) -> Choice {
+        let tasks = profiles.into_iter().map(|profile| (profile, task.clone())).collect();
+        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: 0 })
+    }
+
+    /// An entry that was worked on before the last stop. A program that came with it is still to be taken up.
     fn skip(&mut self) {
         if let Some(Item::Entry(entry)) = self.queue.pop_front() {
             self.take_up(&entry);
@@ -154,107 +270,132 @@ impl Shard {
         }
     }
 
-    fn next_entries(&mut self, ctx: &mut Context<Self>) {
+    fn begin_broadcast(&mut self) {
+        let Some(Item::Entry(entry)) = self.queue.pop_front() else { return };
+        let before = matches!(entry.body, EntryBody::Deploy(_)).then(|| self.program.clone());
+        self.take_up(&entry);
+        self.applied = entry.offset;
+        let broadcast = Broadcast { entry, program: self.program.clone(), before };
+        self.broadcasts.begin(broadcast, self.unsaved.profiles());
+        self.board.begin_sweep();
+        self.board.done_by_shard(1);
+    }
+
+    fn entries(&mut self) -> Choice {
         let mut tasks: BTreeMap<ProfileId, Vec<Arc<Entry>>> = BTreeMap::new();
-        let (mut count, mut end) = (0, self.offset);
-        while count < BATCH {
+        let (mut finished, mut end) = (0, self.applied);
+        while finished < BATCH {
             let Some(Item::Entry(entry)) = self.queue.front() else { break };
             let Target::Profile(profile) = entry.target else { break };
-            tasks.entry(profile).or_default().push(entry.clone());
             end = entry.offset;
-            count += 1;
+            tasks.entry(profile).or_default().push(entry.clone());
+            finished += 1;
             self.queue.pop_front();
         }
         let tasks = tasks.into_iter().map(|(profile, entries)| (profile, Task::Entries(entries))).collect();
-        self.start(ctx, tasks, end, count);
+        Choice::Batch(Plan { tasks, mode: Mode::Quick, end, finished })
     }
 
-    /// Asks who there is, and turns the entry at the front into a wave over them.
-    fn begin_broadcast(&mut self, ctx: &mut Context<Self>) {
-        let Some(Item::Entry(entry)) = self.queue.pop_front() else { return };
+    /// Asks the store for the next profiles of the sweep.
+    fn list(&mut self, ctx: &mut Context<Self>, after: Option<ProfileId>) {
         self.is_working = true;
-        let before = self.program.clone();
-        self.take_up(&entry);
-        let kind = match entry.body {
-            EntryBody::Deploy(_) => WaveKind::Deploy { before, entry: entry.clone() },
-            _ => WaveKind::Entry(entry.clone()),
-        };
-        let (store, shard) = (self.store.clone(), self.id);
-        let list = async move { profiles_of_shard(&*store, shard).await };
+        let (store, shard) = (self.backing.store.clone(), self.id);
+        let list = async move { patiently(|| store.profiles_of_shard(shard, after, BATCH as u64)).await };
         ctx.spawn(list.into_actor(self).map(move |profiles, actor, ctx| {
             actor.is_working = false;
-            actor.wave = Some(Wave { kind, remaining: profiles.into(), end: entry.offset });
+            match profiles.last() {
+                Some(last) => {
+                    actor.broadcasts.reached(*last);
+                    if let Choice::Batch(plan) = actor.batch(profiles, &Task::CatchUp) {
+                        actor.work(ctx, plan);
+                    }
+                }
+                None => {
+                    actor.broadcasts.end();
+                    actor.board.end_sweep();
+                }
+            }
             actor.next(ctx);
         }));
     }
 
-    fn next_chunk(&mut self, ctx: &mut Context<Self>) {
-        let Some(wave) = &mut self.wave else { return };
-        let count = wave.remaining.len().min(BATCH);
-        let chunk: Vec<ProfileId> = wave.remaining.drain(..count).collect();
-        let task = match &wave.kind {
-            WaveKind::Entry(entry) => Task::Entries(vec![entry.clone()]),
-            WaveKind::Deploy { before, entry } => Task::Deploy { before: before.clone(), entry: entry.clone() },
-            WaveKind::Fire(up_to) => Task::Fire(*up_to),
-        };
-        let is_last = wave.remaining.is_empty();
-        let (end, finished) = if is_last { (wave.end, 1) } else { (self.offset, 0) };
-        if is_last {
-            let is_tick = matches!(wave.kind, WaveKind::Fire(_));
-            self.wave = None;
-            if is_tick {
-                self.board.end_tick(self.id);
-            }
-        }
-        let tasks = chunk.into_iter().map(|profile| (profile, task.clone())).collect();
-        self.start(ctx, tasks, end, finished);
+    /// Asks the store for the wakes of the near future.
+    fn read_wakes(&mut self, ctx: &mut Context<Self>) {
+        self.is_working = true;
+        let (store, shard) = (self.backing.store.clone(), self.id);
+        let after = Some(self.wakes.read_until()).filter(|(at, _)| *at > Timestamp::MIN);
+        let until = (self.now + LOOKAHEAD, ProfileId(u128::MAX));
+        self.wakes.reading(until);
+        let read = async move { patiently(|| store.wakes(shard, after, until.0, WAKES)).await };
+        ctx.spawn(read.into_actor(self).map(move |wakes, actor, ctx| {
+            actor.is_working = false;
+            let is_all = (wakes.len() as u64) < WAKES;
+            let until = wakes.last().filter(|_| !is_all).copied().unwrap_or(until);
+            actor.wakes.read(wakes, until);
+            actor.board.set_earliest_wake(actor.id, actor.wakes.earliest());
+            actor.next(ctx);
+        }));
     }
 
-    /// Runs a batch to its commit. `finished`: how many items of the queue are done with it.
-    fn start(&mut self, ctx: &mut Context<Self>, tasks: BTreeMap<ProfileId, Task>, end: Offset, finished: usize) {
+    fn work(&mut self, ctx: &mut Context<Self>, plan: Plan) {
         self.is_working = true;
-        let customers = tasks.keys().filter_map(|id| Some((*id, self.slots.address(*id)?))).collect();
-        let batch = Batch {
-            program: self.program.clone(),
-            store: self.store.clone(),
-            tasks,
-            customers,
-            commit: ShardCommit {
-                shard: self.id,
-                offset: end,
-                profiles: Vec::new(),
-                memberships: Vec::new(),
-                effects: Vec::new(),
-                facts: Vec::new(),
-                history: Vec::new(),
-                relays: Vec::new(),
-                poison: Vec::new(),
-            },
+        let Plan { tasks, mode, end, finished } = plan;
+        let customers = match mode {
+            Mode::Quick => tasks.keys().filter_map(|id| Some((*id, self.slots.address(*id)?))).collect(),
+            Mode::Careful { .. } => HashMap::new(),
         };
-        let saver = Saver { writer: self.writer.clone(), is_forward: end > self.offset };
-        let run = batch.run(saver);
+        let (program, broadcasts, backing) = (self.program.clone(), self.broadcasts.active(), self.backing.clone());
+        let run = Batch { program, broadcasts, backing, tasks, customers, mode }.run();
         ctx.spawn(run.into_actor(self).map(move |done, actor, ctx| {
             actor.is_working = false;
-            actor.finish(done, end);
+            actor.again_from = None;
+            actor.applied = end;
+            actor.finish(done);
             actor.board.done_by_shard(finished);
             actor.next(ctx);
         }));
     }
 
-    fn finish(&mut self, done: Done, end: Offset) {
-        self.offset = end;
-        for (profile, wake) in done.wakes {
-            self.wakes.set(profile, wake);
+    fn finish(&mut self, done: Done) {
+        let (now, next) = (Instant::now(), Offset(self.applied.0 + 1));
+        for (profile, task) in done.failed {
+            self.slots.discard(profile);
+            self.failed.push((profile, task));
+        }
+        for poison in done.left_out {
+            self.pending.quarantine(poison, self.applied);
+        }
+        for (profile, address, mut worked) in done.worked {
+            self.wakes.set(profile, worked.wake);
+            let bytes = worked.snapshot.as_ref().map(Vec::len).or_else(|| done.loaded.get(&profile).copied());
+            self.slots.keep(profile, address, bytes, now);
+            let counted = std::mem::take(&mut worked.counted);
+            if let Some(first) = worked.changed {
+                self.unsaved.note(profile, first.min(next), counted, now);
+            }
+            if worked.snapshot.is_some() {
+                let counted = self.unsaved.save(profile);
+                self.pending.add(profile, worked, counted, self.applied);
+            } else if !self.unsaved.holds(profile) {
+                self.wakes.saved(profile);
+            }
         }
         self.board.set_earliest_wake(self.id, self.wakes.earliest());
-        let now = Instant::now();
-        for profile in done.discarded {
-            self.slots.discard(profile);
+        if self.slots.is_over_budget() {
+            if self.to_save.is_empty() {
+                self.to_save.extend(self.unsaved.since(now, BATCH));
+            }
+            let unsaved = &self.unsaved;
+            self.slots.trim(|profile| unsaved.holds(profile));
         }
-        for (profile, address) in done.customers {
-            self.slots.keep(profile, address, now);
-        }
-        self.slots.trim();
+    }
+}
+
+/// The first entry of a task.
+fn first_of(task: &Task) -> Option<Offset> {
+    match task {
+        Task::Entries(entries) => entries.first().map(|entry| entry.offset),
+        Task::CatchUp | Task::Fire(_) | Task::Save => None,
     }
 }
 
@@ -263,11 +404,7 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(SWEEP, |actor, _| {
-            if !actor.is_working {
-                actor.slots.sweep(Instant::now());
-            }
-        });
+        ctx.run_interval(ROUND, Self::round);
     }
 }
 
@@ -277,5 +414,18 @@ impl Handler<Feed> for Shard {
     fn handle(&mut self, Feed(items): Feed, ctx: &mut Self::Context) {
         self.queue.extend(items);
         self.next(ctx);
+    }
+}
+
+impl Handler<Flush> for Shard {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
+        let (reply, answer) = oneshot::channel();
+        self.flushers.push(reply);
+        self.next(ctx);
+        Box::pin(async move {
+            let _ = answer.await;
+        })
     }
 }

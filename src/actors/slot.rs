@@ -1,78 +1,96 @@
 //! Which customers of a shard are live, and which are let go. Pure.
 //!
-//! A shard works on one batch at a time and waits for its commit, so a customer is either live with everything saved,
-//! or not there and loaded from its snapshot on first need. That is why there is no draining state: a customer is let
-//! go only between batches, when its mailbox is empty, by dropping the only address.
+//! A customer that nothing is happening to, and whose last state the store has, can be let go at any moment between two
+//! batches, by dropping the only address: its mailbox is empty then, so there is no draining state.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::model::ProfileId;
-use crate::model::limit::SHARDS;
 
-/// Live customers of the whole platform at most, when shards are filled evenly: the memory budget at a few kilobytes
-/// each.
-const LIVE: usize = 100_000;
-const LIVE_PER_SHARD: usize = LIVE / SHARDS as usize;
 /// A customer that nothing happened to for this long is let go.
 const IDLE: Duration = Duration::from_secs(5 * 60);
+/// What an actor costs beside what it holds, and how much larger a state is in memory than as bytes at rest: measured by
+/// `tidewater bench profiles`, roughly.
+const ACTOR_BYTES: usize = 1_600;
+const INFLATION: usize = 4;
 
 #[derive(Debug)]
 struct Slot<A> {
     address: A,
     touched: Instant,
+    bytes: usize,
 }
 
 /// The live customers of a shard, by address.
 #[derive(Debug)]
 pub(super) struct Slots<A> {
     live: HashMap<ProfileId, Slot<A>>,
-    capacity: usize,
+    bytes: usize,
+    /// Bytes that live customers may take, about.
+    budget: usize,
 }
 
 impl<A: Clone> Slots<A> {
-    pub(super) fn new() -> Self {
-        Self::with_capacity(LIVE_PER_SHARD)
-    }
-
-    fn with_capacity(capacity: usize) -> Self {
-        Self { live: HashMap::new(), capacity }
+    pub(super) fn new(budget: usize) -> Self {
+        Self { live: HashMap::new(), bytes: 0, budget }
     }
 
     pub(super) fn address(&self, profile: ProfileId) -> Option<A> {
         self.live.get(&profile).map(|slot| slot.address.clone())
     }
 
-    /// Notes that a customer is live and was busy just now.
-    pub(super) fn keep(&mut self, profile: ProfileId, address: A, now: Instant) {
-        self.live.insert(profile, Slot { address, touched: now });
+    /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its snapshot, where they are known.
+    pub(super) fn keep(&mut self, profile: ProfileId, address: A, at_rest: Option<usize>, now: Instant) {
+        let before = self.live.get(&profile).map_or(0, |slot| slot.bytes);
+        let bytes = at_rest.map_or(before.max(ACTOR_BYTES), |bytes| ACTOR_BYTES + bytes * INFLATION);
+        self.bytes = self.bytes + bytes - before;
+        self.live.insert(profile, Slot { address, touched: now, bytes });
     }
 
     /// Forgets a customer whose state cannot be trusted any more.
     pub(super) fn discard(&mut self, profile: ProfileId) {
-        self.live.remove(&profile);
+        if let Some(slot) = self.live.remove(&profile) {
+            self.bytes -= slot.bytes;
+        }
     }
 
-    /// Lets go of those that have been idle for long, and of the longest idle ones beyond the capacity.
-    pub(super) fn sweep(&mut self, now: Instant) {
-        self.live.retain(|_, slot| now.saturating_duration_since(slot.touched) < IDLE);
-        self.trim();
+    pub(super) fn is_over_budget(&self) -> bool {
+        self.bytes > self.budget
     }
 
-    /// Keeps the number of live customers near the capacity; trims to three quarters, so that it is not done each time.
-    pub(super) fn trim(&mut self) {
-        if self.live.len() <= self.capacity {
+    /// Lets go of those that have been idle for long. `is_held` tells who must stay.
+    pub(super) fn sweep(&mut self, now: Instant, is_held: impl Fn(ProfileId) -> bool) {
+        self.let_go(|profile, slot| now.saturating_duration_since(slot.touched) >= IDLE && !is_held(profile));
+    }
+
+    /// Keeps the live customers near the budget by letting go of those that were idle longest; trims to three quarters,
+    /// so that it is not done each time.
+    pub(super) fn trim(&mut self, is_held: impl Fn(ProfileId) -> bool) {
+        if !self.is_over_budget() {
             return;
         }
-        let mut touched: Vec<Instant> = self.live.values().map(|slot| slot.touched).collect();
-        touched.sort_unstable();
-        let surplus = self.live.len() - self.capacity * 3 / 4;
-        let mut left = surplus;
-        let limit = touched[surplus - 1];
-        self.live.retain(|_, slot| {
-            let goes = left > 0 && slot.touched <= limit;
-            left -= usize::from(goes);
-            !goes
+        let mut idle: Vec<(Instant, ProfileId)> =
+            self.live.iter().filter(|(id, _)| !is_held(**id)).map(|(id, slot)| (slot.touched, *id)).collect();
+        idle.sort_unstable();
+        for (_, profile) in idle {
+            if self.bytes <= self.budget / 4 * 3 {
+                return;
+            }
+            self.discard(profile);
+        }
+    }
+
+    fn let_go(&mut self, goes: impl Fn(ProfileId, &Slot<A>) -> bool) {
+        let bytes = &mut self.bytes;
+        self.live.retain(|profile, slot| {
+            let stays = !goes(*profile, slot);
+            if !stays {
+                *bytes -= slot.bytes;
+            }
+            stays
         });
     }
 
@@ -87,25 +105,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_idle_are_let_go_first() {
+    fn the_longest_idle_are_let_go_first_and_the_unsaved_stay() {
         let start = Instant::now();
-        let mut slots = Slots::with_capacity(8);
+        let mut slots = Slots::new(8 * ACTOR_BYTES);
         for n in 0..9_u64 {
-            slots.keep(ProfileId(u128::from(n)), n, start + Duration::from_secs(n));
+            slots.keep(ProfileId(u128::from(n)), n, None, start + Duration::from_secs(n));
         }
-        slots.trim();
+        slots.trim(|profile| profile == ProfileId(0));
         assert_eq!(slots.len(), 6);
-        assert_eq!(slots.address(ProfileId(2)), None);
-        assert_eq!(slots.address(ProfileId(3)), Some(3));
+        assert_eq!((slots.address(ProfileId(0)), slots.address(ProfileId(3))), (Some(0), None));
+        assert_eq!(slots.address(ProfileId(4)), Some(4));
     }
 
     #[test]
     fn idle_customers_are_let_go_and_busy_ones_stay() {
         let start = Instant::now();
-        let mut slots = Slots::with_capacity(8);
-        slots.keep(ProfileId(1), 1, start);
-        slots.keep(ProfileId(2), 2, start + IDLE);
-        slots.sweep(start + IDLE);
+        let mut slots = Slots::new(8 * ACTOR_BYTES);
+        slots.keep(ProfileId(1), 1, Some(10_000), start);
+        slots.keep(ProfileId(2), 2, None, start + IDLE);
+        assert!(slots.is_over_budget());
+        slots.sweep(start + IDLE, |_| false);
         assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(2)));
+        assert!(!slots.is_over_budget());
     }
 }

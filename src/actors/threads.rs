@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use crate::model::ShardId;
 use crate::model::limit::SHARDS;
-use crate::store::Store;
+use crate::store::Backing;
 
 use super::board::Board;
 use super::channel::ChannelActor;
@@ -14,7 +14,7 @@ use super::recovery::Left;
 use super::relay::RelayActor;
 use super::schedules::SchedulesActor;
 use super::sequencer::Sequencer;
-use super::shard::Shard;
+use super::shard::{self, Shard};
 use super::state_writer::StateWriter;
 
 /// End now, with whatever is under way: the last message before the thread ends. A connection of the store that is in use
@@ -64,17 +64,24 @@ impl Threads {
     /// Starts all shards where the last process left them. Index is shard id.
     pub(super) fn start_shards(
         &self,
-        store: &Arc<dyn Store>,
+        backing: &Backing,
         board: &Arc<Board>,
         writer: &Addr<StateWriter>,
-        left: &mut Left,
+        left: &Left,
+        memory: usize,
     ) -> Vec<Addr<Shard>> {
         let start = |id: ShardId| {
-            let (store, board, writer) = (store.clone(), board.clone(), writer.clone());
-            let (program, offset, wakes) = (left.program.clone(), left.offset(id), left.take_wakes(id));
+            let start = shard::Start {
+                id,
+                backing: backing.clone(),
+                writer: writer.clone(),
+                board: board.clone(),
+                program: left.program.clone(),
+                offset: left.offset(id),
+                budget: memory / usize::from(SHARDS),
+            };
             let thread = &self.shards[usize::from(id.0) % self.shards.len()];
-            let shard = move |_: &mut Context<Shard>| Shard::new(id, store, writer, board, program, offset, wakes);
-            Shard::start_in_arbiter(thread, shard)
+            Shard::start_in_arbiter(thread, move |_| Shard::new(start))
         };
         (0..SHARDS).map(ShardId).map(start).collect()
     }

@@ -23,7 +23,7 @@ use super::{facts, outbox, quarantine};
 #[derive(Debug, Clone)]
 pub struct ShardCommit {
     pub shard: ShardId,
-    /// All entries up to here have been applied by this shard.
+    /// A replay of this shard begins after here: all that came before is in the saved profiles.
     pub offset: Offset,
     pub profiles: Vec<SavedProfile>,
     pub memberships: Vec<(ProfileId, MembershipChange)>,
@@ -34,6 +34,24 @@ pub struct ShardCommit {
     pub relays: Vec<Relay>,
     /// Entries that no program could apply, with the reason.
     pub poison: Vec<(Offset, Quarantined)>,
+}
+
+impl ShardCommit {
+    /// A commit that says no more than how far the shard has come.
+    #[must_use]
+    pub fn empty(shard: ShardId, offset: Offset) -> Self {
+        Self {
+            shard,
+            offset,
+            profiles: Vec::new(),
+            memberships: Vec::new(),
+            effects: Vec::new(),
+            facts: Vec::new(),
+            history: Vec::new(),
+            relays: Vec::new(),
+            poison: Vec::new(),
+        }
+    }
 }
 
 /// A profile at rest.

@@ -23,6 +23,8 @@ pub struct Config {
     pub rates: BTreeMap<String, f64>,
     /// Bearer key of the management API under `/api/v1/`; without one it answers 403.
     pub api_key: Option<Secret>,
+    /// Bytes that live customers may take, about.
+    pub memory: usize,
 }
 
 /// Who may send events.

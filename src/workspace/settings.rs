@@ -34,6 +34,7 @@ pub struct Retention {
 
 const LISTEN: &str = "127.0.0.1:8080";
 const DATABASE: &str = "sqlite://data/tidewater.db";
+const MEMORY: usize = 1 << 30;
 
 /// The document of `tidewater.yaml`.
 pub(super) static SETTINGS: Form = Form::of(
@@ -59,6 +60,11 @@ pub(super) static SETTINGS: Form = Form::of(
             Shape::Map(&RETENTION),
             "How long what was collected is kept; for ever unless said.",
         ),
+        Key::optional(
+            "memory",
+            Shape::Written(&notation::MEMORY),
+            "What live customers may take of it, about; others are kept in the database until something happens to them.",
+        ),
         Key::later("journal"),
     ],
 );
@@ -71,7 +77,7 @@ static RETENTION: Form =
     Form::of("`retention`", &[Key::optional("events", Shape::Written(&notation::SPAN), "How long events are kept.")]);
 
 /// Keys on which no decision hangs.
-const OF_RUNNING: [&str; 6] = ["listen", "public_url", "database", "sources", "api_key", "lint"];
+const OF_RUNNING: [&str; 7] = ["listen", "public_url", "database", "sources", "api_key", "lint", "memory"];
 
 /// Reads the file's one document, in which variables are replaced already.
 ///
@@ -102,6 +108,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
     let api_key = document.get("api_key").and_then(secret);
     let channels = channel_settings::read(document, running);
     let retention = document.get("retention").map(retention).unwrap_or_default();
+    let memory = document.get("memory").and_then(reader::text).and_then(|scalar| notation::memory(&scalar.text));
     let config = Config {
         listen,
         public_url: public_url.trim_end_matches('/').to_owned(),
@@ -112,6 +119,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         channels,
         rates: shape.rates.clone(),
         api_key,
+        memory: memory.unwrap_or(MEMORY),
     };
     let config = running.iter().all(|finding| !finding.is_error()).then_some(config);
     Settings { shape, config, severities, retention }

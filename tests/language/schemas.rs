@@ -304,7 +304,7 @@ impl Draw {
 }
 
 /// Texts at the borders of what notations take.
-const WRITTEN: [&str; 63] = [
+const WRITTEN: [&str; 67] = [
     "",
     " ",
     "x",
@@ -313,6 +313,10 @@ const WRITTEN: [&str; 63] = [
     "日本",
     "a.b",
     "2 days",
+    "512 MB",
+    "2GB",
+    "0 GB",
+    "2 gb",
     "1 hour 30 minutes",
     " 3  weeks ",
     "+5 minutes",

@@ -41,6 +41,14 @@ pub static SPAN: Notation = Notation {
     help: "write a number and a unit, such as `30 minutes`, `1 hour`, `2 days`",
 };
 
+pub static MEMORY: Notation = Notation {
+    what: "an amount of memory",
+    pattern: r"^[1-9][0-9]{0,5} ?(MB|GB)$",
+    fits: |text| memory(text).is_some(),
+    code: Code::WrongShape,
+    help: "write a whole number and `MB` or `GB`, such as `512 MB` or `2 GB`",
+};
+
 pub static SPAN_OR_NEVER: Notation = Notation {
     what: "a length of time or `never`",
     pattern: concat!("^(never|", spans!(), ")$"),
@@ -83,6 +91,21 @@ pub static COUNTRY: Notation = Notation {
 
 pub const NEVER: &str = "never";
 pub const ALWAYS: &str = "always";
+
+/// Bytes of an amount such as `512 MB`.
+pub fn memory(text: &str) -> Option<usize> {
+    let (digits, unit) = match (text.strip_suffix("MB"), text.strip_suffix("GB")) {
+        (Some(digits), _) => (digits, 1_usize << 20),
+        (_, Some(digits)) => (digits, 1 << 30),
+        (None, None) => return None,
+    };
+    let digits = digits.strip_suffix(' ').unwrap_or(digits);
+    let is_plain = (1..=6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_plain || digits.starts_with('0') {
+        return None;
+    }
+    digits.parse::<usize>().ok()?.checked_mul(unit)
+}
 
 fn is_name(text: &str) -> bool {
     let fits = text.chars().all(|sign| sign.is_alphanumeric() || sign == '-' || sign == '_');

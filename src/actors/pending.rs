@@ -1,0 +1,95 @@
+//! What a shard has to hand to the state writer next: one commit in the making. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::event::PLATFORM_SOURCE;
+use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use crate::store::journal::Quarantined;
+use crate::store::state::{SavedProfile, ShardCommit};
+
+use super::customer::{Poison, Worked};
+
+/// Rows of one commit beyond which a shard waits for its writer.
+const FULL: usize = 4_096;
+
+pub(super) struct Pending {
+    /// Its profiles stand beside it, the last state of each.
+    commit: ShardCommit,
+    profiles: BTreeMap<ProfileId, SavedProfile>,
+    is_empty: bool,
+}
+
+impl Pending {
+    /// `offset`: the one that the store has.
+    pub(super) fn new(shard: ShardId, offset: Offset) -> Self {
+        Self { commit: ShardCommit::empty(shard, offset), profiles: BTreeMap::new(), is_empty: true }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        let commit = &self.commit;
+        let emitted = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.relays.len();
+        emitted + self.profiles.len() + commit.history.len() > FULL
+    }
+
+    pub(super) fn has(&self, profile: ProfileId) -> bool {
+        self.profiles.contains_key(&profile)
+    }
+
+    /// Whether the store's offset for this shard lags behind.
+    pub(super) fn is_behind(&self, offset: Offset) -> bool {
+        self.commit.offset < offset
+    }
+
+    /// Adds a customer's state, what was emitted with it, and the entries that counted since it was saved last.
+    pub(super) fn add(&mut self, profile: ProfileId, worked: Worked, counted: Vec<Arc<Entry>>, applied: Offset) {
+        self.is_empty = false;
+        if let Some(snapshot) = worked.snapshot {
+            self.profiles.insert(profile, SavedProfile { id: profile, snapshot, wake: worked.wake });
+        }
+        let commit = &mut self.commit;
+        commit.memberships.extend(worked.memberships.into_iter().map(|change| (profile, change)));
+        commit.effects.extend(worked.effects);
+        commit.facts.extend(worked.facts.into_iter().map(|fact| (profile, fact)));
+        commit.history.extend(counted.into_iter().map(|entry| (profile, Arc::unwrap_or_clone(entry))));
+        commit.relays.extend(worked.relays);
+        for poison in worked.poison {
+            self.quarantine(poison, applied);
+        }
+    }
+
+    /// Keeps what could not be applied, with the reason.
+    pub(super) fn quarantine(&mut self, poison: Poison, applied: Offset) {
+        let Poison { offset, entry, reason } = poison;
+        self.is_empty = false;
+        let offset = if entry.is_some() { offset } else { applied };
+        tracing::error!(offset = offset.0, "an entry could not be applied; it is in quarantine");
+        let source = entry.as_ref().and_then(|entry| match &entry.body {
+            EntryBody::Event(event) => Some(event.source.clone()),
+            _ => None,
+        });
+        let payload = entry.as_ref().and_then(|entry| serde_json::to_string(&**entry).ok());
+        let row = Quarantined {
+            source: source.unwrap_or_else(|| PLATFORM_SOURCE.to_owned()),
+            received_at: entry.as_ref().map_or(Timestamp(0), |entry| entry.received_at),
+            code: "poison".to_owned(),
+            reason: format!("the engine could not apply it: {reason}"),
+            payload: payload.unwrap_or_default(),
+        };
+        self.commit.poison.push((offset, row));
+    }
+
+    /// Takes the commit out; a replay of the shard begins after `offset` once it is durable.
+    pub(super) fn take(&mut self, offset: Offset) -> ShardCommit {
+        let next = ShardCommit::empty(self.commit.shard, offset);
+        let mut commit = std::mem::replace(&mut self.commit, next);
+        commit.offset = offset;
+        commit.profiles = std::mem::take(&mut self.profiles).into_values().collect();
+        self.is_empty = true;
+        commit
+    }
+}

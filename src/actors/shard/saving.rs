@@ -1,0 +1,98 @@
+//! When a shard saves: what was emitted at once, the rest together, later; and from where a replay would begin.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+use tokio::time::Instant;
+
+use crate::model::{Offset, ProfileId};
+
+use super::super::state_writer::Save;
+use super::{Shard, first_of};
+
+/// Silent changes wait this long to be saved while there are few of them …
+const SAVE_SOON: Duration = Duration::from_millis(900);
+const FEW: usize = 128;
+/// … and this long when there are many: most profiles will have changed again by then.
+const SAVE_LATEST: Duration = Duration::from_secs(10);
+
+impl Shard {
+    /// From where a replay must begin so that it finds everything that is not saved.
+    pub(super) fn replay_after(&self) -> Offset {
+        let failed = self.failed.iter().filter_map(|(_, task)| first_of(task));
+        let unseen = failed.chain(self.again_from).chain(self.broadcasts.oldest()).chain(self.unsaved.oldest()).min();
+        unseen.map_or(self.applied, |first| Offset(first.0 - 1).min(self.applied))
+    }
+
+    /// Hands what is pending to the writer, one commit at a time.
+    pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
+        if self.is_saving {
+            return;
+        }
+        let offset = self.replay_after();
+        let is_asked = self.is_checkpoint_due || !self.flushers.is_empty();
+        if self.pending.is_empty() && !(is_asked && self.pending.is_behind(offset)) {
+            self.answer_flushers();
+            return;
+        }
+        (self.is_saving, self.is_checkpoint_due) = (true, false);
+        let commit = self.pending.take(offset);
+        let saved: Vec<ProfileId> = commit.profiles.iter().map(|saved| saved.id).collect();
+        let writer = self.writer.clone();
+        let write = async move {
+            if writer.send(Save(commit)).await.is_err() {
+                // The writer ends only with the process. What was not saved is decided again from the journal.
+                std::future::pending::<()>().await;
+            }
+        };
+        ctx.spawn(write.into_actor(self).map(move |(), actor, ctx| {
+            actor.is_saving = false;
+            actor.saved(saved);
+            actor.next(ctx);
+        }));
+    }
+
+    /// The store has these. What was emitted again meanwhile is on its way again.
+    fn saved(&mut self, mut profiles: Vec<ProfileId>) {
+        profiles.retain(|profile| !self.pending.has(*profile));
+        self.unsaved.saved(&profiles);
+        for profile in profiles {
+            if !self.unsaved.holds(profile) {
+                self.wakes.saved(profile);
+            }
+        }
+    }
+
+    /// Somebody waits for everything to be saved, and nothing else is left to do.
+    pub(super) fn is_flush_due(&self) -> bool {
+        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.pending.is_full() && self.failed.is_empty()
+    }
+
+    pub(super) fn save_all(&mut self) {
+        self.to_save = self.unsaved.since(Instant::now(), usize::MAX).into();
+    }
+
+    fn answer_flushers(&mut self) {
+        if self.is_working || !self.failed.is_empty() || self.unsaved.len() > 0 {
+            return;
+        }
+        for flusher in self.flushers.drain(..) {
+            // Whoever asked may have gone.
+            let _ = flusher.send(());
+        }
+    }
+
+    /// What is done now and then.
+    pub(super) fn round(&mut self, ctx: &mut Context<Self>) {
+        let now = Instant::now();
+        if self.to_save.is_empty() {
+            let age = if self.unsaved.len() <= FEW { SAVE_SOON } else { SAVE_LATEST };
+            if let Some(before) = now.checked_sub(age) {
+                self.to_save.extend(self.unsaved.since(before, usize::MAX));
+            }
+        }
+        let unsaved = &self.unsaved;
+        self.slots.sweep(now, |profile| unsaved.holds(profile));
+        self.next(ctx);
+    }
+}

@@ -1,0 +1,104 @@
+//! Which profiles of a shard have changed since they were saved, and since when. Pure.
+//!
+//! A change that emits nothing need not be saved at once: the journal can tell it again. So it is saved together with
+//! those that follow, and until then a replay has to begin before the oldest of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::model::{Entry, Offset, ProfileId};
+
+/// What is kept for a profile until it is saved.
+#[derive(Debug)]
+struct Change {
+    /// The first entry that the saved state does not know.
+    first: Offset,
+    since: Instant,
+    /// Entries whose event counted.
+    counted: Vec<Arc<Entry>>,
+}
+
+/// The changed profiles of a shard, and those whose state is on its way to the store.
+#[derive(Debug, Default)]
+pub(super) struct Unsaved {
+    changes: BTreeMap<ProfileId, Change>,
+    by_age: BTreeSet<(Offset, ProfileId)>,
+    saving: BTreeSet<ProfileId>,
+}
+
+impl Unsaved {
+    /// Notes that a profile changed by an entry, or by time after the entry before `first`.
+    pub(super) fn note(&mut self, profile: ProfileId, first: Offset, counted: Vec<Arc<Entry>>, now: Instant) {
+        let by_age = &mut self.by_age;
+        let change = self.changes.entry(profile).or_insert_with(|| {
+            by_age.insert((first, profile));
+            Change { first, since: now, counted: Vec::new() }
+        });
+        change.counted.extend(counted);
+    }
+
+    /// A profile's state goes to the store: what counted since the last time goes with it.
+    pub(super) fn save(&mut self, profile: ProfileId) -> Vec<Arc<Entry>> {
+        self.saving.insert(profile);
+        let Some(change) = self.changes.remove(&profile) else { return Vec::new() };
+        self.by_age.remove(&(change.first, profile));
+        change.counted
+    }
+
+    /// Everything that was on its way is in the store.
+    pub(super) fn saved(&mut self, profiles: &[ProfileId]) {
+        for profile in profiles {
+            self.saving.remove(profile);
+        }
+    }
+
+    /// Whether the store does not have the profile's last state.
+    pub(super) fn holds(&self, profile: ProfileId) -> bool {
+        self.changes.contains_key(&profile) || self.saving.contains(&profile)
+    }
+
+    /// The first entry that some state to be saved does not know.
+    pub(super) fn oldest(&self) -> Option<Offset> {
+        self.by_age.first().map(|(first, _)| *first)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Profiles that the store may not have at all.
+    pub(super) fn profiles(&self) -> Vec<ProfileId> {
+        self.changes.keys().chain(&self.saving).copied().collect()
+    }
+
+    /// Those that changed at `before` or earlier, longest ago first, `limit` at most.
+    pub(super) fn since(&self, before: Instant, limit: usize) -> Vec<ProfileId> {
+        let is_old = |profile: &ProfileId| self.changes.get(profile).is_some_and(|change| change.since <= before);
+        self.by_age.iter().map(|(_, profile)| *profile).take_while(is_old).take(limit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_replay_begins_before_the_oldest_change_that_is_not_saved() {
+        let (mut unsaved, start) = (Unsaved::default(), Instant::now());
+        let (ada, bob) = (ProfileId(1), ProfileId(2));
+        unsaved.note(ada, Offset(3), Vec::new(), start);
+        unsaved.note(bob, Offset(4), Vec::new(), start + Duration::from_secs(1));
+        unsaved.note(ada, Offset(5), Vec::new(), start + Duration::from_secs(2));
+        assert_eq!(unsaved.oldest(), Some(Offset(3)));
+        assert_eq!(unsaved.since(start, 10), [ada]);
+        unsaved.save(ada);
+        assert!(unsaved.holds(ada), "until the store has it");
+        assert_eq!(unsaved.oldest(), Some(Offset(4)));
+        unsaved.saved(&[ada]);
+        assert!(!unsaved.holds(ada));
+        assert_eq!((unsaved.len(), unsaved.profiles()), (1, vec![bob]));
+    }
+}
