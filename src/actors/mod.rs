@@ -34,3 +34,4 @@ mod wakes;
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};
+pub use threads::Placement;

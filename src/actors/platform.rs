@@ -26,7 +26,7 @@ use super::schedules::{self, SchedulesActor};
 use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
 use super::shard::{Flush, Shard};
 use super::state_writer::{StateWriter, Wake};
-use super::threads::{Halt, Threads};
+use super::threads::{Halt, Placement, Threads};
 
 /// What a platform is started with.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub struct StartWith {
     pub config: Arc<Config>,
     pub backing: Backing,
     pub clock: Clock,
+    pub placement: Placement,
 }
 
 /// Why the platform does not start.
@@ -118,11 +119,11 @@ impl Platform {
         links: Arc<Signer>,
         carriers: BTreeMap<String, Arc<dyn Carrier>>,
     ) -> Result<Self, StartError> {
-        let StartWith { program, config, backing, clock } = with;
+        let StartWith { program, config, backing, clock, placement } = with;
         let Backing { journal, store } = backing.clone();
         let board = Arc::new(Board::new(clock));
         let left = Left::read(&backing, &board, &program).await?;
-        let threads = Threads::start();
+        let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
             let store = store.clone();
             move |_| StateWriter::new(store)

@@ -37,6 +37,16 @@ macro_rules! halting {
 
 halting!(Sequencer, Shard, StateWriter, RelayActor, SchedulesActor, ChannelActor);
 
+/// Where the actors of a platform live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Placement {
+    /// On threads of their own, as many as there are cores.
+    #[default]
+    Threads,
+    /// All on the current thread: slower, and in the same order each time. For simulations.
+    Here,
+}
+
 /// The Arbiters (each one thread) of a platform.
 pub(super) struct Threads {
     pub(super) sequencer: ArbiterHandle,
@@ -47,7 +57,12 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(placement: Placement) -> Self {
+        if placement == Placement::Here {
+            let here = Arbiter::current();
+            let (sequencer, writer, channels) = (here.clone(), here.clone(), here.clone());
+            return Self { sequencer, writer, channels, shards: vec![here], arbiters: Vec::new() };
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let mut arbiters = Vec::new();
         let mut start = || {

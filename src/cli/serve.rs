@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::actors::{Clock, Platform, StartWith};
+use crate::actors::{Clock, Placement, Platform, StartWith};
 use crate::store::Database;
 use crate::workspace::{Config, Program};
 
@@ -78,7 +78,13 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     }
     let _lock = crate::store::open::lock(&url)?;
     let store = Database::open(&url).await?;
-    let with = StartWith { program, config: Arc::new(config), backing: store.clone().into(), clock: Clock::system() };
+    let with = StartWith {
+        program,
+        config: Arc::new(config),
+        backing: store.clone().into(),
+        clock: Clock::system(),
+        placement: Placement::Threads,
+    };
     let platform = Platform::start(with).await?;
     let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
     let doors = server.handle();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tidewater::actors::{Carrier, Clock, Performing, Platform, Refused, StartWith};
+use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, Refused, StartWith};
 use tidewater::channels::Outcome;
 use tidewater::engine::{Effect, snapshot};
 use tidewater::model::{Event, ProfileId, Span, Timestamp};
@@ -79,7 +79,13 @@ async fn start_with(
 ) -> Running {
     let (program, config) = shop::compiled(files);
     let store = Database::open(&address(dir)).await.unwrap();
-    let with = StartWith { program, config, backing: store.clone().into(), clock: clock.clone() };
+    let with = StartWith {
+        program,
+        config,
+        backing: store.clone().into(),
+        clock: clock.clone(),
+        placement: Placement::Threads,
+    };
     Running { platform: Platform::start_with(with, carriers).await.unwrap(), store }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewater::actors::{Clock, Platform, StartWith};
+use tidewater::actors::{Clock, Placement, Platform, StartWith};
 use tidewater::store::Database;
 use tidewater::workspace::load::compile;
 
@@ -39,8 +39,13 @@ impl Served {
         let Some(program) = loaded.program else { panic!("{:#?}", loaded.findings) };
         let Some(config) = loaded.config else { panic!("{:#?}", loaded.findings) };
         let store = Database::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
-        let with =
-            StartWith { program, config: Arc::new(config), backing: store.clone().into(), clock: Clock::system() };
+        let with = StartWith {
+            program,
+            config: Arc::new(config),
+            backing: store.clone().into(),
+            clock: Clock::system(),
+            placement: Placement::Threads,
+        };
         let platform = Platform::start(with).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -36,7 +36,7 @@ async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
     let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
     let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
-    let with = StartWith { program, config, backing: store.clone().into(), clock };
+    let with = StartWith { program, config, backing: store.clone().into(), clock, placement: Placement::Threads };
     Running { platform: Platform::start(with).await.unwrap(), store }
 }
 

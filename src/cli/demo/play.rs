@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use serde_json::{Value as Json, json};
 
-use crate::actors::{Clock, Platform, StartWith};
+use crate::actors::{Clock, Placement, Platform, StartWith};
 use crate::channels::email::catcher::{CaughtMail, MailCatcher};
 use crate::channels::webhook::catcher::HookCatcher;
 use crate::model::{Span, Timestamp};
@@ -73,6 +73,7 @@ impl Stage {
             config: Arc::new(config),
             backing: store.clone().into(),
             clock: Clock::virtual_from(start),
+            placement: Placement::Threads,
         };
         let platform = Platform::start(with).await?;
         let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
