@@ -1,0 +1,128 @@
+//! The oracle: what must hold after every run, judged from outside and by a replay from zero through the engine alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidewater::engine::{self, Effect, Profile, Transition, snapshot};
+use tidewater::lang::rules::MessageClass;
+use tidewater::model::{EffectId, EntryBody, ProfileId, Target, Timestamp};
+use tidewater::store::outbox::OutboxStatus;
+
+use super::run::Outcome;
+
+pub fn check(outcome: &Outcome) {
+    every_accepted_event_counts_once(outcome);
+    a_replay_from_zero_agrees(outcome);
+    effects_are_carried_out_as_promised(outcome);
+    nothing_leaves_after_a_withdrawal(outcome);
+}
+
+fn every_accepted_event_counts_once(outcome: &Outcome) {
+    let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, message) in outcome.durable.history.values() {
+        *times.entry(message).or_default() += 1;
+    }
+    for id in &outcome.acked {
+        assert_eq!(times.get(id.as_str()), Some(&1), "{id} was accepted, and counts once");
+    }
+    for id in &outcome.sent {
+        assert!(times.get(id.as_str()).is_none_or(|times| *times == 1), "{id} counts at most once");
+    }
+    assert!(outcome.durable.poison.is_empty(), "nothing was set aside");
+}
+
+/// The engine alone, over the whole journal, in its order.
+#[derive(Default)]
+struct Replay {
+    profiles: BTreeMap<ProfileId, Profile>,
+    effects: BTreeMap<EffectId, Effect>,
+    changes: BTreeSet<(ProfileId, String, Timestamp, bool)>,
+}
+
+impl Replay {
+    fn note(&mut self, profile: ProfileId, transition: Transition) {
+        self.effects.extend(transition.effects.into_iter().map(|effect| (effect.id, effect)));
+        let changes = transition.memberships.into_iter();
+        self.changes.extend(changes.map(|change| (profile, change.segment, change.at, change.entered)));
+    }
+}
+
+fn a_replay_from_zero_agrees(outcome: &Outcome) {
+    let (program, mut replay) = (&outcome.program, Replay::default());
+    for entry in &outcome.durable.journal {
+        let concerned: Vec<ProfileId> = match entry.target {
+            Target::Profile(profile) => vec![profile],
+            Target::Everyone => replay.profiles.keys().copied().collect(),
+        };
+        for id in concerned {
+            let mut profile = replay.profiles.remove(&id).unwrap_or_else(|| Profile::new(id));
+            if matches!(entry.body, EntryBody::Deploy(_)) {
+                let fired = engine::fire(&mut profile, program, Timestamp(entry.received_at.0 - 1));
+                replay.note(id, fired);
+            }
+            let applied = engine::apply(&mut profile, program, entry);
+            replay.note(id, applied);
+            replay.profiles.insert(id, profile);
+        }
+    }
+    for (id, mut profile) in std::mem::take(&mut replay.profiles) {
+        let fired = engine::fire(&mut profile, program, outcome.end);
+        replay.note(id, fired);
+        replay.profiles.insert(id, profile);
+    }
+    let kept: BTreeMap<ProfileId, String> =
+        outcome.durable.profiles.iter().map(|(id, saved)| (*id, text(&saved.snapshot))).collect();
+    let replayed: BTreeMap<ProfileId, String> =
+        replay.profiles.iter().map(|(id, profile)| (*id, text(&snapshot::encode(profile)))).collect();
+    assert_eq!(kept, replayed, "saved states and those of a replay from zero");
+    for (id, saved) in &outcome.durable.profiles {
+        assert_eq!(saved.wake, replay.profiles[id].wake(), "the wake of {id}");
+        assert!(saved.wake.is_none_or(|wake| wake > outcome.end), "every wake that was due was fired");
+    }
+    let decided: Vec<&Effect> = outcome.durable.outbox.values().map(|item| &item.effect).collect();
+    assert_eq!(decided, replay.effects.values().collect::<Vec<_>>(), "effects, by id");
+    let changes: BTreeSet<_> = outcome.durable.changes.keys().cloned().collect();
+    assert_eq!(changes, replay.changes, "changes of memberships");
+    let members = replay.profiles.iter().flat_map(|(id, profile)| {
+        profile.memberships().map(|(segment, since)| ((*id, segment.to_owned()), since)).collect::<Vec<_>>()
+    });
+    assert_eq!(outcome.durable.memberships, members.collect(), "memberships");
+}
+
+fn text(snapshot: &[u8]) -> String {
+    String::from_utf8_lossy(snapshot).into_owned()
+}
+
+fn effects_are_carried_out_as_promised(outcome: &Outcome) {
+    let receipts = outcome.world.receipts.lock().unwrap();
+    let mut taken: BTreeMap<EffectId, usize> = BTreeMap::new();
+    for receipt in receipts.iter() {
+        let item = outcome.durable.outbox.get(&receipt.effect.id);
+        assert!(item.is_some_and(|item| item.effect == receipt.effect), "what leaves was decided: {receipt:?}");
+        *taken.entry(receipt.effect.id).or_default() += usize::from(receipt.is_taken);
+    }
+    for item in outcome.durable.outbox.values() {
+        let times = taken.get(&item.effect.id).copied().unwrap_or_default();
+        let is_marketing =
+            item.effect.consent.as_ref().is_some_and(|consent| consent.class == MessageClass::Marketing);
+        assert!(!is_marketing || times <= 1, "a marketing message leaves once at most: {item:?}");
+        match item.status {
+            OutboxStatus::Sent => assert!(times >= 1, "what counts as sent has arrived: {item:?}"),
+            OutboxStatus::Ready | OutboxStatus::Taken => panic!("nothing is left lying: {item:?}"),
+            OutboxStatus::Failed | OutboxStatus::Unknown | OutboxStatus::Suppressed | OutboxStatus::Expired => {}
+        }
+    }
+}
+
+fn nothing_leaves_after_a_withdrawal(outcome: &Outcome) {
+    let durable = &outcome.durable;
+    for (user, place) in &outcome.withdrawn {
+        let person = durable.survivor(durable.identities[&("user_id".to_owned(), user.clone())]);
+        for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
+            let effect = &durable.outbox[effect].effect;
+            let is_theirs = durable.survivor(effect.profile) == person && effect.consent.is_some();
+            // A merge that comes later may join somebody who had not withdrawn: until then they are two people.
+            let is_same = effect.profile == person;
+            assert!(!(is_theirs && is_same && claimed > place), "{user} withdrew, and {effect:?} left all the same");
+        }
+    }
+}

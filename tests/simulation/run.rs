@@ -1,0 +1,263 @@
+//! One run: lives of a platform on one durable store, until everything was sent and has come to rest.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix_rt::System;
+use futures_util::future::join_all;
+use proptest::prelude::RngExt;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+use serde_json::{Value, json};
+use tidewater::actors::{Carrier, Clock, Placement, Platform, Refused, StartWith};
+use tidewater::intake::{Arrival, Call, Intake, Request};
+use tidewater::model::{Span, Timestamp};
+use tidewater::store::{Backing, Journal, Store};
+use tidewater::workspace::{Config, Program, load};
+
+use super::script::{Author, Step};
+use super::store::{Durable, Memory, Weather};
+use super::world::{Line, World};
+
+const RULES: &str = r#"
+event "Product Added" { product_id: text }
+event "Order Completed" { order_id: text, revenue: number }
+event "Signed Up" {}
+trait email: text pii
+trait plan: text
+compute orders = count of "Order Completed"
+compute spent = sum of revenue from "Order Completed" in last 30 days
+segment buyer = did "Order Completed"
+segment regular = did "Order Completed" at least 3 times in last 7 days
+segment big = spent > 300
+segment pro_buyer = plan is "pro" and in segment buyer
+segment cart_abandoner =
+  did "Product Added" in last 1 day
+  and did not "Product Added" in last 1 hour
+  and did not "Order Completed" since last "Product Added"
+segment came_and_bought = "Product Added" then "Order Completed" within 1 day
+topic newsletter "Weekly newsletter" channels email marketing opt_in
+"#;
+
+const JOURNEYS: &str = r#"
+journey: tell-orders
+enter: { event: Order Completed, key: order_id, re_entry: always }
+steps:
+  - id: tell
+    webhook: { to: crm, body: { order: "{{ entry.order_id }}" } }
+---
+journey: carts
+topic: newsletter
+enter: { segment: cart_abandoner, re_entry: after 1 day }
+exit: { when: did "Order Completed" since entry }
+goal: { event: Order Completed, within: 7 days }
+steps:
+  - id: remind
+    email: { template: hello, subject: "You left something" }
+  - wait: 1 day
+  - random_split:
+      a: { share: 50%, steps: [ { id: again, email: { template: hello, subject: "Still there" } } ] }
+      b: { share: 50%, steps: [ { id: note, webhook: { to: crm, body: { cart: left } } } ] }
+---
+journey: welcome
+topic: newsletter
+enter: { event: Signed Up, re_entry: always }
+steps:
+  - id: hello
+    email: { template: hello, subject: "Welcome" }
+  - wait_until:
+      event: Order Completed
+      up_to: 2 days
+      then: [ { update_profile: { plan: pro } } ]
+      timeout: [ { id: nudge, email: { template: hello, subject: "Come back" } } ]
+---
+journey: weekly
+topic: newsletter
+enter: { schedule: "0 9 * * MON", to: in segment buyer, re_entry: always }
+steps:
+  - id: letter
+    email: { template: hello, subject: "This week" }
+"#;
+
+const SETTINGS: &str = "sources:\n  shop: key\nchannels:\n  crm: { kind: webhook, url: http://127.0.0.1:9/, secret: \
+                        whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, allow_private_network: true }\n  email: { kind: smtp, \
+                        host: 127.0.0.1, security: none, from: shop@example.com }\n";
+
+pub fn workspace() -> (Arc<Program>, Arc<Config>) {
+    let file = |path: &str, text: &str| (path.to_owned(), text.trim_start().to_owned());
+    let files = vec![
+        file("tidewater.yaml", SETTINGS),
+        file("rules/shop.tide", RULES),
+        file("journeys/shop.yaml", JOURNEYS),
+        file("templates/hello.txt", "Hello\n"),
+    ];
+    let loaded = load::compile(files, &|_| None);
+    let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).collect();
+    assert!(errors.is_empty(), "the workspace has errors: {errors:#?}");
+    (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()))
+}
+
+/// What can be known of a run from outside, and what is durable at its end.
+#[derive(Debug)]
+pub struct Outcome {
+    pub program: Arc<Program>,
+    pub durable: Durable,
+    pub world: Arc<World>,
+    pub end: Timestamp,
+    /// Message ids that were answered with yes, those that were sent at all, and withdrawals by user with the place of
+    /// their answer.
+    pub acked: Vec<String>,
+    pub sent: Vec<String>,
+    pub withdrawn: Vec<(String, usize)>,
+    pub lives: usize,
+    pub calls: usize,
+}
+
+/// The sources: where they are in the script, and what was answered.
+struct Sources {
+    intake: Intake,
+    clock: Clock,
+    world: Arc<World>,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    sent: Vec<String>,
+    acked: Vec<String>,
+    withdrawn: Vec<(String, usize)>,
+}
+
+pub fn rng(seed: u64, stream: u64) -> TestRng {
+    let mut bytes = [0_u8; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    bytes[8..16].copy_from_slice(&stream.to_le_bytes());
+    TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+}
+
+const DEATHS: usize = 5;
+
+pub fn run(seed: u64) -> Outcome {
+    let (program, config) = workspace();
+    let mut chance = rng(seed, 0);
+    let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
+    let steps = chance.random_range(4..14);
+    let script = Author { chance: &mut chance, now: start, sent: Vec::new() }.write(steps);
+    let weather = Weather {
+        fails: [0, 5, 60][chance.random_range(0..3)],
+        lies: [0, 5, 40][chance.random_range(0..3)],
+        dies: [0, 1, 4][chance.random_range(0..3)],
+        slow: [1, 10, 200][chance.random_range(0..3)],
+    };
+    let world = World::new(rng(seed, 1));
+    let sources = Arc::new(Sources {
+        intake: Intake::new(program.clone()),
+        clock: Clock::virtual_from(start),
+        world: world.clone(),
+        told: Mutex::default(),
+    });
+    let (mut durable, mut next, mut lives, mut calls) = (Durable::default(), 0, 0, 0);
+    loop {
+        let weather = if lives >= DEATHS { Weather { dies: 0, ..weather } } else { weather };
+        let memory = Memory::new(durable, rng(seed, 2 + lives as u64), weather, &world);
+        let is_done = live(&memory, (&program, &config), &sources, &script, &mut next);
+        durable = memory.durable();
+        lives += 1;
+        calls += *memory.calls.lock().unwrap();
+        if is_done {
+            break;
+        }
+    }
+    let told = std::mem::take(&mut *sources.told.lock().unwrap());
+    let Told { sent, acked, withdrawn } = told;
+    Outcome { program, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls }
+}
+
+/// One life of the platform. False if it died.
+fn live(
+    memory: &Arc<Memory>,
+    (program, config): (&Arc<Program>, &Arc<Config>),
+    sources: &Arc<Sources>,
+    script: &[Step],
+    next: &mut usize,
+) -> bool {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().unwrap()
+    };
+    System::with_tokio_rt(runtime).block_on(async {
+        let backing =
+            Backing { journal: memory.clone() as Arc<dyn Journal>, store: memory.clone() as Arc<dyn Store> };
+        let line = |name: &str| (name.to_owned(), Arc::new(Line(sources.world.clone())) as Arc<dyn Carrier>);
+        let carriers: BTreeMap<_, _> = [line("crm"), line("email")].into();
+        let with = || StartWith {
+            program: program.clone(),
+            config: config.clone(),
+            backing: backing.clone(),
+            clock: sources.clock.clone(),
+            placement: Placement::Here,
+        };
+        let work = async {
+            // A start that meets a store which does not answer ends with a message, and somebody starts it again.
+            let platform = loop {
+                match Platform::start_with(with(), carriers.clone()).await {
+                    Ok(platform) => break platform,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                }
+            };
+            while let Some(step) = script.get(*next) {
+                *next += 1;
+                match step {
+                    Step::Wait(span) => sources.clock.advance(*span),
+                    Step::Send(batches) => {
+                        join_all(batches.iter().map(|batch| sources.send(&platform, batch))).await;
+                    }
+                }
+            }
+            memory.clear_up();
+            for _ in 0..40 {
+                sources.clock.advance(Span::HOUR.times(6));
+                platform.settle().await;
+            }
+            platform.stop().await;
+        };
+        let bounded = tokio::time::timeout(Duration::from_secs(24 * 3600), work);
+        tokio::select! {
+            biased;
+            () = memory.death.notified() => false,
+            rest = bounded => { rest.expect("the platform comes to rest"); true }
+        }
+    })
+}
+
+impl Sources {
+    /// Sends a batch, and again until it is taken; sometimes the source loses patience.
+    async fn send(&self, platform: &Platform, batch: &[Value]) {
+        let body = json!({"batch": batch, "writeKey": "key"}).to_string();
+        let ids = || batch.iter().map(|event| event["messageId"].as_str().unwrap().to_owned());
+        self.told.lock().unwrap().sent.extend(ids());
+        for _ in 0..30 {
+            let arrival = Arrival {
+                source: "shop",
+                received_at: self.clock.now(),
+                new_message_id: &|| unreachable!("every event has an id"),
+            };
+            let request = Request::read(Call::find("batch").unwrap(), body.as_bytes()).unwrap();
+            let taken = self.intake.take(&request, &arrival);
+            assert!(taken.refused.is_empty(), "{:?}", taken.refused);
+            match platform.ingest(taken.accepted, taken.quarantined).await {
+                Ok(_) => return self.acked(batch, ids().collect()),
+                Err(Refused::Stopping) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+    }
+
+    fn acked(&self, batch: &[Value], ids: Vec<String>) {
+        let place = self.world.place();
+        let mut told = self.told.lock().unwrap();
+        told.acked.extend(ids);
+        let left = batch.iter().filter(|event| event["event"] == "Unsubscribed");
+        told.withdrawn.extend(left.map(|event| (event["userId"].as_str().unwrap().to_owned(), place)));
+    }
+}

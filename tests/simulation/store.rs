@@ -1,0 +1,453 @@
+//! A store in memory with the meaning of the real one, whose calls take time, fail, and die in the middle.
+//!
+//! What is durable outlives a crash; everything else goes with the platform that is dropped.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use proptest::prelude::RngExt;
+use proptest::test_runner::TestRng;
+use tidewater::engine::transition::Relay;
+use tidewater::engine::{Effect, MembershipChange};
+use tidewater::model::{EffectId, Entry, Offset, ProfileId, ShardId, Timestamp};
+use tidewater::store::identity::{Identifier, IdentityChange};
+use tidewater::store::journal::{Append, Deny, JournalHead};
+use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate};
+use tidewater::store::program::ProgramSources;
+use tidewater::store::state::{SavedProfile, ShardCommit};
+use tidewater::store::{Journal, Store, StoreError};
+
+use super::world::World;
+
+/// What survives.
+#[derive(Debug, Default, Clone)]
+pub struct Durable {
+    pub journal: Vec<Entry>,
+    pub identities: BTreeMap<(String, String), ProfileId>,
+    pub merged: BTreeMap<ProfileId, ProfileId>,
+    denies: BTreeMap<(ProfileId, String), Deny>,
+    pub outbox: BTreeMap<EffectId, OutboxItem>,
+    not_before: BTreeMap<EffectId, Timestamp>,
+    relays: BTreeMap<(u64, usize, String), Relay>,
+    schedules: BTreeMap<String, Timestamp>,
+    pub profiles: BTreeMap<ProfileId, SavedProfile>,
+    pub memberships: BTreeMap<(ProfileId, String), Timestamp>,
+    pub changes: BTreeMap<(ProfileId, String, Timestamp, bool), MembershipChange>,
+    pub history: BTreeMap<Offset, (ProfileId, String)>,
+    pub poison: BTreeSet<Offset>,
+    offsets: BTreeMap<ShardId, Offset>,
+    programs: BTreeMap<String, ProgramSources>,
+    active: Option<String>,
+}
+
+/// What may go wrong with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    None,
+    /// It says that it failed, and did.
+    Fails,
+    /// It says that it failed, and took place all the same.
+    Lies,
+    /// The process dies before it takes place.
+    DiesBefore,
+    /// The process dies after it took place, before anyone hears.
+    DiesAfter,
+}
+
+/// How often what goes wrong, in calls of a thousand.
+#[derive(Debug, Clone, Copy)]
+pub struct Weather {
+    pub fails: u32,
+    pub lies: u32,
+    pub dies: u32,
+    /// Longest a call takes, in milliseconds.
+    pub slow: u64,
+}
+
+pub const CALM: Weather = Weather { fails: 0, lies: 0, dies: 0, slow: 3 };
+
+#[derive(Debug)]
+pub struct Memory {
+    pub durable: Mutex<Durable>,
+    weather: Mutex<(TestRng, Weather)>,
+    world: Arc<World>,
+    /// Told when the process dies.
+    pub death: tokio::sync::Notify,
+    pub calls: Mutex<usize>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Memory {
+    pub fn new(durable: Durable, chance: TestRng, weather: Weather, world: &Arc<World>) -> Arc<Self> {
+        Arc::new(Self {
+            durable: Mutex::new(durable),
+            weather: Mutex::new((chance, weather)),
+            world: world.clone(),
+            death: tokio::sync::Notify::new(),
+            calls: Mutex::new(0),
+        })
+    }
+
+    pub fn clear_up(&self) {
+        lock(&self.weather).1 = CALM;
+    }
+
+    pub fn durable(&self) -> Durable {
+        lock(&self.durable).clone()
+    }
+
+    /// One call: takes its time, and perhaps goes wrong.
+    async fn call<T>(&self, what: &str, effect: impl FnOnce(&mut Durable) -> T) -> Result<T, StoreError> {
+        let (pause, fault) = self.forecast();
+        *lock(&self.calls) += 1;
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        match fault {
+            Fault::None => Ok(effect(&mut lock(&self.durable))),
+            Fault::Fails => Err(failure(what)),
+            Fault::Lies => {
+                effect(&mut lock(&self.durable));
+                Err(failure(what))
+            }
+            Fault::DiesBefore => self.die().await,
+            Fault::DiesAfter => {
+                effect(&mut lock(&self.durable));
+                self.die().await
+            }
+        }
+    }
+
+    async fn die<T>(&self) -> T {
+        self.death.notify_one();
+        std::future::pending().await
+    }
+
+    fn forecast(&self) -> (u64, Fault) {
+        let (chance, weather) = &mut *lock(&self.weather);
+        let pause = chance.random_range(0..=weather.slow);
+        let dice = chance.random_range(0..1_000_u32);
+        let Weather { fails, lies, dies, .. } = *weather;
+        let fault = match dice {
+            _ if dice < dies => Fault::DiesBefore,
+            _ if dice < 2 * dies => Fault::DiesAfter,
+            _ if dice < 2 * dies + fails => Fault::Fails,
+            _ if dice < 2 * dies + fails + lies => Fault::Lies,
+            _ => Fault::None,
+        };
+        (pause, fault)
+    }
+}
+
+fn failure(what: &str) -> StoreError {
+    StoreError::Unusable(format!("simulated: {what} failed"))
+}
+
+impl Durable {
+    pub fn survivor(&self, mut profile: ProfileId) -> ProfileId {
+        while let Some(winner) = self.merged.get(&profile) {
+            profile = *winner;
+        }
+        profile
+    }
+
+    fn append(&mut self, append: &Append) {
+        for entry in &append.entries {
+            let next = self.journal.last().map_or(1, |last| last.offset.0 + 1);
+            assert_eq!(entry.offset.0, next, "the journal has no gaps and no overlaps");
+            assert!(self.journal.last().is_none_or(|last| last.received_at <= entry.received_at), "time runs forward");
+            self.journal.push(entry.clone());
+        }
+        append.identities.iter().for_each(|change| self.identify(change));
+        append.denies.iter().for_each(|deny| self.deny(deny));
+        append.outbox.iter().for_each(|update| self.update(update));
+        self.relays.retain(|_, relay| !append.relayed.contains(&relay.id));
+        self.schedules.extend(append.schedules_fired.iter().cloned());
+    }
+
+    fn identify(&mut self, change: &IdentityChange) {
+        match change {
+            IdentityChange::Add { identifier, profile } => {
+                let key = (identifier.kind.clone(), identifier.value.clone());
+                self.identities.entry(key).or_insert(*profile);
+            }
+            IdentityChange::Merge { loser, winner } => {
+                self.identities.values_mut().filter(|profile| *profile == loser).for_each(|profile| *profile = *winner);
+                self.merged.entry(*loser).or_insert(*winner);
+                let refused: Vec<Deny> =
+                    self.denies.values().filter(|deny| deny.profile == *loser && deny.denied).cloned().collect();
+                for deny in refused {
+                    let key = (*winner, deny.key.to_string());
+                    let theirs = Deny { profile: *winner, ..deny };
+                    self.denies.entry(key).or_insert(theirs).denied = true;
+                }
+            }
+        }
+    }
+
+    fn deny(&mut self, deny: &Deny) {
+        let profile = self.survivor(deny.profile);
+        let key = (profile, deny.key.to_string());
+        if self.denies.get(&key).is_none_or(|known| known.at <= deny.at) {
+            self.denies.insert(key, Deny { profile, ..deny.clone() });
+        }
+    }
+
+    fn update(&mut self, update: &OutboxUpdate) {
+        let Some(item) = self.outbox.get_mut(&update.effect) else { return };
+        (item.status, item.detail, item.updated_at) = (update.status, update.detail.clone(), update.at);
+        if let Some(not_before) = update.not_before {
+            self.not_before.insert(update.effect, not_before);
+        }
+    }
+
+    fn commit(&mut self, commits: &[ShardCommit]) {
+        for commit in commits {
+            for saved in &commit.profiles {
+                self.profiles.insert(saved.id, saved.clone());
+            }
+            for (profile, change) in &commit.memberships {
+                let key = (*profile, change.segment.clone());
+                if change.entered { self.memberships.insert(key, change.at) } else { self.memberships.remove(&key) };
+                let key = (*profile, change.segment.clone(), change.at, change.entered);
+                self.changes.entry(key).or_insert_with(|| change.clone());
+            }
+            commit.effects.iter().for_each(|effect| self.decide(effect));
+            for (profile, entry) in &commit.history {
+                let tidewater::model::EntryBody::Event(event) = &entry.body else { continue };
+                let before = self.history.insert(entry.offset, (*profile, event.message_id.clone()));
+                assert!(before.is_none_or(|(same, _)| same == *profile), "an entry counts for one profile");
+            }
+            for (ordinal, relay) in commit.relays.iter().enumerate() {
+                if !self.relays.values().any(|known| known.id == relay.id) {
+                    self.relays.insert((commit.offset.0, ordinal, relay.id.clone()), relay.clone());
+                }
+            }
+            self.poison.extend(commit.poison.iter().map(|(offset, _)| *offset));
+            let before = self.offsets.insert(commit.shard, commit.offset);
+            assert!(before.is_none_or(|before| before <= commit.offset), "a shard's offset never goes back");
+        }
+    }
+
+    fn decide(&mut self, effect: &Effect) {
+        if let Some(known) = self.outbox.get(&effect.id) {
+            assert_eq!(known.effect, *effect, "an effect is decided once");
+            return;
+        }
+        let item = OutboxItem {
+            effect: effect.clone(),
+            status: OutboxStatus::Ready,
+            attempts: 0,
+            detail: None,
+            updated_at: effect.decided_at,
+        };
+        self.outbox.insert(effect.id, item);
+        self.not_before.insert(effect.id, effect.decided_at);
+    }
+
+    fn is_behind(&self, effect: &Effect) -> bool {
+        let is_open = |item: &OutboxItem| matches!(item.status, OutboxStatus::Ready | OutboxStatus::Taken);
+        effect.body.kind() == "audience_sync"
+            && self.outbox.values().any(|item| {
+                item.effect.profile == effect.profile
+                    && item.effect.destination == effect.destination
+                    && is_open(item)
+                    && item.effect.decided_at < effect.decided_at
+            })
+    }
+
+    fn claim(&mut self, destination: &str, now: Timestamp, limit: usize) -> Claim {
+        let waiting = |item: &&OutboxItem| item.effect.destination == destination && item.status == OutboxStatus::Ready;
+        let mut ready: Vec<(Timestamp, EffectId)> = Vec::new();
+        let mut next: Option<Timestamp> = None;
+        for item in self.outbox.values().filter(waiting) {
+            let at = self.not_before[&item.effect.id];
+            if at > now {
+                next = Some(next.map_or(at, |next| next.min(at)));
+            } else if !self.is_behind(&item.effect) {
+                ready.push((at, item.effect.id));
+            }
+        }
+        ready.sort_unstable();
+        let mut claim = Claim { next, ..Claim::default() };
+        for (_, id) in ready.into_iter().take(limit) {
+            let effect = self.outbox[&id].effect.clone();
+            let person = self.survivor(effect.profile);
+            let is_denied = effect.consent.as_ref().is_some_and(|consent| {
+                self.denies.get(&(person, consent.key.to_string())).is_some_and(|deny| deny.denied)
+            });
+            if is_denied {
+                claim.suppressed.push(effect);
+            } else if effect.expires_at.is_some_and(|at| at <= now) {
+                claim.expired.push(effect);
+            } else if let Some(item) = self.outbox.get_mut(&id) {
+                claim.taken.push(Claimed { effect, attempts: item.attempts });
+                (item.status, item.attempts) = (OutboxStatus::Taken, item.attempts + 1);
+            }
+        }
+        claim
+    }
+}
+
+#[async_trait]
+impl Journal for Memory {
+    async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        self.call("append", |durable| durable.append(append)).await
+    }
+
+    async fn head(&self) -> Result<JournalHead, StoreError> {
+        self.call("head", |durable| {
+            durable.journal.last().map_or(JournalHead { offset: Offset(0), received_at: Timestamp::MIN }, |last| {
+                JournalHead { offset: last.offset, received_at: last.received_at }
+            })
+        })
+        .await
+    }
+
+    async fn read(&self, after: Offset, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.call("read", |durable| {
+            durable.journal.iter().filter(|entry| entry.offset > after).take(limit).cloned().collect()
+        })
+        .await
+    }
+
+    async fn reopen(&self) -> Result<(), StoreError> {
+        self.call("reopen", |_| ()).await
+    }
+
+    async fn find_profiles(&self, identifiers: &[Identifier]) -> Result<HashMap<Identifier, ProfileId>, StoreError> {
+        self.call("find_profiles", |durable| {
+            let found = identifiers.iter().filter_map(|one| {
+                Some((one.clone(), *durable.identities.get(&(one.kind.clone(), one.value.clone()))?))
+            });
+            found.collect()
+        })
+        .await
+    }
+
+    async fn identifiers_of(&self, profile: ProfileId) -> Result<Vec<Identifier>, StoreError> {
+        self.call("identifiers_of", |durable| {
+            let own = durable.identities.iter().filter(|(_, owner)| **owner == profile);
+            own.map(|((kind, value), _)| Identifier { kind: kind.clone(), value: value.clone() }).collect()
+        })
+        .await
+    }
+
+    async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError> {
+        self.call("surviving_profile", |durable| durable.survivor(profile)).await
+    }
+
+    async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        self.call("schedules_fired", |durable| durable.schedules.clone().into_iter().collect()).await
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
+        self.call("commit", |durable| durable.commit(commits)).await
+    }
+
+    async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
+        self.call("load_profiles", |durable| profiles.iter().filter_map(|id| durable.profiles.get(id).cloned()).collect())
+            .await
+    }
+
+    async fn profiles_of_shard(
+        &self,
+        shard: ShardId,
+        after: Option<ProfileId>,
+        limit: u64,
+    ) -> Result<Vec<ProfileId>, StoreError> {
+        self.call("profiles_of_shard", |durable| {
+            let later = durable.profiles.keys().filter(|id| id.shard() == shard && after.is_none_or(|after| **id > after));
+            later.take(limit as usize).copied().collect()
+        })
+        .await
+    }
+
+    async fn wakes(
+        &self,
+        shard: ShardId,
+        after: Option<(Timestamp, ProfileId)>,
+        until: Timestamp,
+        limit: u64,
+    ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError> {
+        self.call("wakes", |durable| {
+            let of_shard = durable.profiles.values().filter(|saved| saved.id.shard() == shard);
+            let wakes = of_shard.filter_map(|saved| Some((saved.wake?, saved.id)));
+            let mut wakes: Vec<_> =
+                wakes.filter(|wake| wake.0 <= until && after.is_none_or(|after| *wake > after)).collect();
+            wakes.sort_unstable();
+            wakes.truncate(limit as usize);
+            wakes
+        })
+        .await
+    }
+
+    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
+        self.call("shard_offsets", |durable| durable.offsets.clone().into_iter().collect()).await
+    }
+
+    async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
+        self.call("pending_relays", |durable| durable.relays.values().take(limit).cloned().collect()).await
+    }
+
+    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+        self.call("claim", |durable| {
+            let claim = durable.claim(destination, now, limit);
+            claim.taken.iter().for_each(|claimed| self.world.note_claim(claimed.effect.id));
+            claim
+        })
+        .await
+    }
+
+    async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {
+        self.call("taken", |durable| {
+            let taken = durable.outbox.values().filter(|item| {
+                item.effect.destination == destination && item.status == OutboxStatus::Taken
+            });
+            taken.map(|item| Claimed { effect: item.effect.clone(), attempts: item.attempts }).collect()
+        })
+        .await
+    }
+
+    async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
+        self.call("outbox", |durable| {
+            let of_status = durable.outbox.values().filter(|item| status.is_none_or(|status| item.status == status));
+            of_status.take(limit as usize).cloned().collect()
+        })
+        .await
+    }
+
+    async fn save_program(&self, version: &str, sources: &[(String, String)]) -> Result<(), StoreError> {
+        self.call("save_program", |durable| {
+            durable.programs.entry(version.to_owned()).or_insert_with(|| sources.to_vec());
+        })
+        .await
+    }
+
+    async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError> {
+        self.call("program", |durable| durable.programs.get(version).cloned()).await
+    }
+
+    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError> {
+        self.call("active_program", |durable| {
+            let version = durable.active.clone()?;
+            let sources = durable.programs.get(&version).cloned()?;
+            Some((version, sources))
+        })
+        .await
+    }
+
+    async fn set_active_program(&self, version: &str) -> Result<(), StoreError> {
+        self.call("set_active_program", |durable| durable.active = Some(version.to_owned())).await
+    }
+
+    async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        self.call("secret", |_| name.as_bytes().repeat(8)).await
+    }
+}
