@@ -1,6 +1,7 @@
 //! One actor for each destination of `tidewater.yaml`: takes effects from the outbox after they were committed, has them
 //! performed, and reports what became of them.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::channels::Outcome;
-use crate::model::Timestamp;
+use crate::model::{EffectId, Timestamp};
 use crate::store::outbox::{Claim, Claimed};
 use crate::store::{Store, StoreError};
 use crate::workspace::Program;
@@ -50,7 +51,9 @@ pub(super) struct ChannelActor {
     is_claiming: bool,
     /// The outbox is to be looked at again after what is under way.
     again: bool,
-    performing: usize,
+    performing: BTreeSet<EffectId>,
+    /// A claim failed, and may have taken place all the same: effects that nobody carries may be marked as taken.
+    has_lost_claim: bool,
     /// Effects that were stopped at the door and are not reported yet: a claim would find them once more.
     at_the_door: usize,
     dealt_with: usize,
@@ -77,7 +80,8 @@ impl ChannelActor {
             // Until what the last process left is recovered.
             is_claiming: true,
             again: true,
-            performing: 0,
+            performing: BTreeSet::new(),
+            has_lost_claim: false,
             at_the_door: 0,
             dealt_with: 0,
             settlers: Vec::new(),
@@ -107,7 +111,7 @@ impl ChannelActor {
     }
 
     fn claim(&mut self, ctx: &mut Context<Self>) {
-        let room = self.carrier.at_once().max(1).saturating_sub(self.performing);
+        let room = self.carrier.at_once().max(1).saturating_sub(self.performing.len());
         if self.is_claiming || self.at_the_door > 0 || room == 0 {
             self.again = true;
             return;
@@ -119,7 +123,17 @@ impl ChannelActor {
         }
         self.is_claiming = true;
         let (store, name, now) = (self.store.clone(), self.name.clone(), self.board.now());
-        let claim = async move { store.claim(&name, now, room).await };
+        let lost = self.has_lost_claim.then(|| (self.sequencer.clone(), self.performing.clone()));
+        let claim = async move {
+            if let Some((sequencer, performing)) = lost {
+                for claimed in store.taken(&name).await? {
+                    if !performing.contains(&claimed.effect.id) {
+                        report(&sequencer, || outcome::of_lost_claim(&claimed.effect, now)).await;
+                    }
+                }
+            }
+            store.claim(&name, now, room).await
+        };
         ctx.spawn(claim.into_actor(self).map(|claim, actor, ctx| {
             actor.is_claiming = false;
             actor.claimed(claim, ctx);
@@ -132,10 +146,12 @@ impl ChannelActor {
             Err(error) => {
                 tracing::warn!(%error, channel = self.name, "the outbox cannot be read; trying again");
                 self.again = true;
+                self.has_lost_claim = true;
                 ctx.run_later(RETRY, |actor, ctx| actor.claim(ctx));
                 return;
             }
         };
+        self.has_lost_claim = false;
         self.next = claim.next;
         // There may be more than there was room for.
         self.again |= !claim.taken.is_empty() || !claim.suppressed.is_empty() || !claim.expired.is_empty();
@@ -154,8 +170,9 @@ impl ChannelActor {
     }
 
     fn perform(&mut self, claimed: Claimed, ctx: &mut Context<Self>) {
-        self.performing += 1;
         let Claimed { effect, attempts } = claimed;
+        let id = effect.id;
+        self.performing.insert(id);
         let (carrier, program) = (self.carrier.clone(), self.program.clone());
         let (sequencer, board, name) = (self.sequencer.clone(), self.board.clone(), self.name.clone());
         let perform = async move {
@@ -168,8 +185,8 @@ impl ChannelActor {
             let now = board.now();
             report(&sequencer, || outcome::of_try(&effect, outcome.clone(), attempts, now)).await;
         };
-        ctx.spawn(perform.into_actor(self).map(|(), actor, ctx| {
-            actor.performing -= 1;
+        ctx.spawn(perform.into_actor(self).map(move |(), actor, ctx| {
+            actor.performing.remove(&id);
             actor.dealt_with += 1;
             actor.go_on(ctx);
         }));
@@ -188,7 +205,7 @@ impl ChannelActor {
 
     /// After something ended: looks for more, or says that there is nothing.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
-        if self.again || (self.performing == 0 && self.is_next_due()) {
+        if self.again || (self.performing.is_empty() && self.is_next_due()) {
             self.claim(ctx);
         } else {
             self.answer();
@@ -200,7 +217,7 @@ impl ChannelActor {
     }
 
     fn answer(&mut self) {
-        if self.performing == 0 && self.at_the_door == 0 && !self.is_claiming && !self.settlers.is_empty() {
+        if self.performing.is_empty() && self.at_the_door == 0 && !self.is_claiming && !self.settlers.is_empty() {
             let dealt_with = std::mem::take(&mut self.dealt_with);
             for settler in self.settlers.drain(..) {
                 // Whoever asked may have gone.

@@ -159,6 +159,7 @@ impl Batch<'_> {
         if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
             self.done.counted.push(entry.clone());
         }
+        self.done.counted.extend(transition.released.iter().cloned().map(Arc::new));
         self.note(transition);
         Ok(())
     }

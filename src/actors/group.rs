@@ -89,7 +89,10 @@ pub(super) async fn build(
             }
             Request::Relays(relays) => {
                 for relay in relays {
-                    maker.push(Target::Profile(resolver.surviving(relay.to)), relay.body);
+                    // What was handed over goes to whom it was promised, who may wait for it.
+                    let is_promised = matches!(relay.body, EntryBody::Absorb { .. });
+                    let to = if is_promised { relay.to } else { resolver.surviving(relay.to) };
+                    maker.push(Target::Profile(to), relay.body);
                     maker.append.relayed.push(relay.id);
                 }
             }
@@ -139,6 +142,7 @@ impl Maker {
         self.append.identities.extend(found.changes);
         if let Some(loser) = found.merged {
             self.push(Target::Profile(loser), EntryBody::MergeAway { winner: found.profile });
+            self.push(Target::Profile(found.profile), EntryBody::Expect { loser });
         }
         self.event(found.profile, event);
     }

@@ -58,6 +58,12 @@ pub(super) fn of_interrupted(effect: &Effect, now: Timestamp) -> Request {
     }
 }
 
+/// It was marked as taken by a claim whose answer never came: nobody has begun with it.
+pub(super) fn of_lost_claim(effect: &Effect, now: Timestamp) -> Request {
+    let status = OutboxStatus::Ready;
+    silent(OutboxUpdate { effect: effect.id, status, not_before: None, detail: None, at: now })
+}
+
 /// Whether a second arrival does no harm: hooks and audiences know an effect by its id, and a transactional message is
 /// worth a possible double (same `Message-ID`).
 fn may_repeat(effect: &Effect) -> bool {

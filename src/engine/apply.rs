@@ -6,7 +6,7 @@ use crate::model::limit::DEDUPE_FINGERPRINTS;
 use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, Value};
 use crate::workspace::Program;
 
-use super::profile::Profile;
+use super::profile::{Awaited, Profile};
 use super::transition::{Cause, Relay, Transition};
 use super::turn::{Happening, Turn};
 use super::wake::next_wake;
@@ -24,6 +24,9 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
         profile.applied = entry.offset;
         return forwarded(entry, winner);
     }
+    if profile.awaited.is_some() {
+        return wait_for_merge(profile, program, entry);
+    }
     let mut out = fire(profile, program, Timestamp(entry.received_at.0.saturating_sub(1)));
     let is_new = profile.applied.0 == 0;
     let at = match &entry.body {
@@ -34,7 +37,7 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
         EntryBody::Event(_) if at + LATE_AFTER < entry.received_at => Cause::Late,
         EntryBody::Event(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
         EntryBody::RankRefreshed { .. } => Cause::Time,
-        EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => Cause::Merge,
+        EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } | EntryBody::Expect { .. } => Cause::Merge,
         EntryBody::Deploy(_) => Cause::Deploy,
     };
     profile.applied = entry.offset;
@@ -66,12 +69,48 @@ pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Trans
 fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
     let Turn { profile, program, out: done, .. } = turn;
     profile.clock = profile.clock.max(passed);
-    profile.wake = if profile.merged_into.is_some() { None } else { next_wake(profile, program) };
-    out.memberships.extend(done.memberships);
-    out.effects.extend(done.effects);
-    out.facts.extend(done.facts);
-    out.relays.extend(done.relays);
-    out.recorded |= done.recorded;
+    let is_at_rest = profile.merged_into.is_some() || profile.awaited.is_some();
+    profile.wake = if is_at_rest { None } else { next_wake(profile, program) };
+    out.append(done);
+}
+
+/// Between a merge and the arrival of what the loser held, entries are parked. Then the merge is done as of its own
+/// instant, and they follow with theirs, so that everything is decided as if no time had passed in between.
+fn wait_for_merge(profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
+    let Some(Awaited { loser: awaited, moment }) = profile.awaited else { return Transition::default() };
+    profile.applied = entry.offset;
+    let EntryBody::Absorb { loser, snapshot } = &entry.body else {
+        profile.parked.push(entry.clone());
+        return Transition::default();
+    };
+    if *loser != awaited {
+        profile.parked.push(entry.clone());
+        return Transition::default();
+    }
+    let mut out = Transition::default();
+    (profile.awaited, profile.applied) = (None, moment.offset);
+    let mut turn = Turn::new(profile, program, moment.at, moment, Cause::Merge);
+    turn.absorb(*loser, snapshot);
+    turn.run();
+    close(turn, Timestamp(moment.at.0.saturating_sub(1)), &mut out);
+    unpark(profile, program, &mut out);
+    profile.applied = entry.offset;
+    out.append(fire(profile, program, Timestamp(entry.received_at.0.saturating_sub(1))));
+    out
+}
+
+/// Applies what was parked, up to the next merge whose other half has not come.
+fn unpark(profile: &mut Profile, program: &Program, out: &mut Transition) {
+    let parked = std::mem::take(&mut profile.parked);
+    for entry in parked {
+        // A parked `Absorb` follows its `Expect`, and is met by it here.
+        let transition = apply(profile, program, &entry);
+        if transition.recorded {
+            out.released.push(entry);
+        }
+        out.append(transition);
+    }
+    out.recorded = false;
 }
 
 /// What comes for a profile that was merged away goes on to the winner; what is for everyone reaches that one anyway.
@@ -93,6 +132,10 @@ impl Turn<'_> {
             }
             EntryBody::MergeAway { winner } => return self.hand_over(*winner),
             EntryBody::Absorb { loser, snapshot } => self.absorb(*loser, snapshot),
+            EntryBody::Expect { loser } => {
+                self.profile.awaited = Some(Awaited { loser: *loser, moment: self.moment });
+                return;
+            }
             EntryBody::ScheduleFired { journey, .. } => {
                 self.settle_segments();
                 self.start_by_schedule(journey);

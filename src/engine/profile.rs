@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lang::decide::Slots;
 use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Moment, Offset, ProfileId, RunId, Timestamp};
+use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, Timestamp};
 
 use super::aggregates::AggregateState;
 
@@ -68,9 +68,23 @@ pub struct Profile {
     pub(crate) starts: BTreeMap<String, BTreeMap<String, Started>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) goals: Vec<GoalWatch>,
+    /// The other half of a merge that is on its way: nothing is decided without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) awaited: Option<Awaited>,
+    /// Entries that came since, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parked: Vec<Entry>,
     /// The declared traits as segments look at them.
     #[serde(skip)]
     pub(crate) slots: KnownSlots,
+}
+
+/// A merge whose loser has not handed over yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Awaited {
+    pub loser: ProfileId,
+    /// The merge itself: what the loser held counts from here.
+    pub moment: Moment,
 }
 
 /// Traits in slots, once they were asked for; forgotten whenever traits or the program change. It says nothing that the
@@ -168,6 +182,8 @@ impl Profile {
             runs: Vec::new(),
             starts: BTreeMap::new(),
             goals: Vec::new(),
+            awaited: None,
+            parked: Vec::new(),
             slots: KnownSlots::default(),
         }
     }

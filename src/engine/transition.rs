@@ -19,9 +19,21 @@ pub struct Transition {
     pub relays: Vec<Relay>,
     /// Whether the entry's event counted (not a repeat) and so belongs to the profile's history.
     pub recorded: bool,
+    /// Events that came before, waited for a merge, and count now.
+    pub released: Vec<Entry>,
 }
 
 impl Transition {
+    /// Adds what followed.
+    pub(super) fn append(&mut self, next: Self) {
+        self.memberships.extend(next.memberships);
+        self.effects.extend(next.effects);
+        self.facts.extend(next.facts);
+        self.relays.extend(next.relays);
+        self.recorded |= next.recorded;
+        self.released.extend(next.released);
+    }
+
     /// Whether anyone outside the profile is to hear of it: then it is saved at once, together with the state.
     #[must_use]
     pub fn emits(&self) -> bool {

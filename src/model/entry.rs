@@ -40,6 +40,9 @@ pub enum EntryBody {
     RankRefreshed { rank: u64, threshold: Option<f64> },
     /// To everyone: from here on the program of this version decides.
     Deploy(Deploy),
+    /// To the winning profile of a merge, at the instant of the merge: what `loser` held is on its way. What comes
+    /// meanwhile waits for it.
+    Expect { loser: ProfileId },
 }
 
 /// A change of program. Its sources are in the store under `version`.

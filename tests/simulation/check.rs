@@ -22,12 +22,28 @@ fn every_accepted_event_counts_once(outcome: &Outcome) {
         *times.entry(message).or_default() += 1;
     }
     for id in &outcome.acked {
-        assert_eq!(times.get(id.as_str()), Some(&1), "{id} was accepted, and counts once");
+        assert_eq!(times.get(id.as_str()), Some(&1), "{id} was accepted, and counts once: {}", story(outcome, id));
     }
     for id in &outcome.sent {
         assert!(times.get(id.as_str()).is_none_or(|times| *times == 1), "{id} counts at most once");
     }
     assert!(outcome.durable.poison.is_empty(), "nothing was set aside");
+}
+
+/// What the journal tells of a message, for a failing seed.
+fn story(outcome: &Outcome, message: &str) -> String {
+    let mut lines = vec![String::new()];
+    for entry in &outcome.durable.journal {
+        let told = match &entry.body {
+            EntryBody::Event(event) if event.message_id == message => format!("{} {:?}", event.name, event.user_id),
+            EntryBody::MergeAway { winner } => format!("goes to {winner}"),
+            EntryBody::Absorb { loser, .. } => format!("takes in {loser}"),
+            _ => continue,
+        };
+        let counts = outcome.durable.history.get(&entry.offset).map(|(profile, _)| profile.to_string());
+        lines.push(format!("{} {:?} {told}, counts for {counts:?}", entry.offset.0, entry.target));
+    }
+    lines.join("\n")
 }
 
 /// The engine alone, over the whole journal, in its order.
@@ -102,8 +118,7 @@ fn effects_are_carried_out_as_promised(outcome: &Outcome) {
     }
     for item in outcome.durable.outbox.values() {
         let times = taken.get(&item.effect.id).copied().unwrap_or_default();
-        let is_marketing =
-            item.effect.consent.as_ref().is_some_and(|consent| consent.class == MessageClass::Marketing);
+        let is_marketing = item.effect.consent.as_ref().is_some_and(|consent| consent.class == MessageClass::Marketing);
         assert!(!is_marketing || times <= 1, "a marketing message leaves once at most: {item:?}");
         match item.status {
             OutboxStatus::Sent => assert!(times >= 1, "what counts as sent has arrived: {item:?}"),

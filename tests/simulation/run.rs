@@ -35,7 +35,7 @@ segment cart_abandoner =
   did "Product Added" in last 1 day
   and did not "Product Added" in last 1 hour
   and did not "Order Completed" since last "Product Added"
-segment came_and_bought = "Product Added" then "Order Completed" within 1 day
+segment came_and_bought = did "Product Added" in last 7 days then "Order Completed" within 1 day
 topic newsletter "Weekly newsletter" channels email marketing opt_in
 "#;
 
@@ -93,7 +93,7 @@ pub fn workspace() -> (Arc<Program>, Arc<Config>) {
     ];
     let loaded = load::compile(files, &|_| None);
     let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).collect();
-    assert!(errors.is_empty(), "the workspace has errors: {errors:#?}");
+    assert!(errors.is_empty(), "the workspace has errors: {errors:?}");
     (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()))
 }
 
@@ -186,8 +186,7 @@ fn live(
         builder.enable_all().start_paused(true).build().unwrap()
     };
     System::with_tokio_rt(runtime).block_on(async {
-        let backing =
-            Backing { journal: memory.clone() as Arc<dyn Journal>, store: memory.clone() as Arc<dyn Store> };
+        let backing = Backing { journal: memory.clone() as Arc<dyn Journal>, store: memory.clone() as Arc<dyn Store> };
         let line = |name: &str| (name.to_owned(), Arc::new(Line(sources.world.clone())) as Arc<dyn Carrier>);
         let carriers: BTreeMap<_, _> = [line("crm"), line("email")].into();
         let with = || StartWith {

@@ -211,7 +211,11 @@ impl Durable {
             }
             for (profile, change) in &commit.memberships {
                 let key = (*profile, change.segment.clone());
-                if change.entered { self.memberships.insert(key, change.at) } else { self.memberships.remove(&key) };
+                if change.entered {
+                    self.memberships.insert(key, change.at)
+                } else {
+                    self.memberships.remove(&key)
+                };
                 let key = (*profile, change.segment.clone(), change.at, change.entered);
                 self.changes.entry(key).or_insert_with(|| change.clone());
             }
@@ -352,8 +356,10 @@ impl Store for Memory {
     }
 
     async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
-        self.call("load_profiles", |durable| profiles.iter().filter_map(|id| durable.profiles.get(id).cloned()).collect())
-            .await
+        self.call("load_profiles", |durable| {
+            profiles.iter().filter_map(|id| durable.profiles.get(id).cloned()).collect()
+        })
+        .await
     }
 
     async fn profiles_of_shard(
@@ -363,7 +369,8 @@ impl Store for Memory {
         limit: u64,
     ) -> Result<Vec<ProfileId>, StoreError> {
         self.call("profiles_of_shard", |durable| {
-            let later = durable.profiles.keys().filter(|id| id.shard() == shard && after.is_none_or(|after| **id > after));
+            let later =
+                durable.profiles.keys().filter(|id| id.shard() == shard && after.is_none_or(|after| **id > after));
             later.take(limit as usize).copied().collect()
         })
         .await
@@ -407,9 +414,10 @@ impl Store for Memory {
 
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {
         self.call("taken", |durable| {
-            let taken = durable.outbox.values().filter(|item| {
-                item.effect.destination == destination && item.status == OutboxStatus::Taken
-            });
+            let taken = durable
+                .outbox
+                .values()
+                .filter(|item| item.effect.destination == destination && item.status == OutboxStatus::Taken);
             taken.map(|item| Claimed { effect: item.effect.clone(), attempts: item.attempts }).collect()
         })
         .await

@@ -31,7 +31,12 @@ pub struct World {
 
 impl World {
     pub fn new(chance: TestRng) -> Arc<Self> {
-        Arc::new(Self { chance: Mutex::new(chance), receipts: Mutex::default(), claims: Mutex::default(), clock: Mutex::new(0) })
+        Arc::new(Self {
+            chance: Mutex::new(chance),
+            receipts: Mutex::default(),
+            claims: Mutex::default(),
+            clock: Mutex::new(0),
+        })
     }
 
     /// The next place in the order of everything that can be seen from outside.
