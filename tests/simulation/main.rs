@@ -13,7 +13,7 @@ mod world;
 use std::panic::catch_unwind;
 
 /// Seeds of one test; there are as many tests as cores to share them.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 2_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()

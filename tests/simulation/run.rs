@@ -83,7 +83,7 @@ const SETTINGS: &str = "sources:\n  shop: key\nchannels:\n  crm: { kind: webhook
                         whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, allow_private_network: true }\n  email: { kind: smtp, \
                         host: 127.0.0.1, security: none, from: shop@example.com }\n";
 
-pub fn workspace() -> (Arc<Program>, Arc<Config>) {
+fn workspace(memory: usize) -> (Arc<Program>, Arc<Config>) {
     let file = |path: &str, text: &str| (path.to_owned(), text.trim_start().to_owned());
     let files = vec![
         file("tidewater.yaml", SETTINGS),
@@ -94,7 +94,7 @@ pub fn workspace() -> (Arc<Program>, Arc<Config>) {
     let loaded = load::compile(files, &|_| None);
     let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).collect();
     assert!(errors.is_empty(), "the workspace has errors: {errors:?}");
-    (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()))
+    (loaded.program.unwrap(), Arc::new(Config { memory, ..loaded.config.unwrap() }))
 }
 
 /// What can be known of a run from outside, and what is durable at its end.
@@ -128,7 +128,7 @@ struct Told {
     withdrawn: Vec<(String, usize)>,
 }
 
-pub fn rng(seed: u64, stream: u64) -> TestRng {
+fn rng(seed: u64, stream: u64) -> TestRng {
     let mut bytes = [0_u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&stream.to_le_bytes());
@@ -138,8 +138,9 @@ pub fn rng(seed: u64, stream: u64) -> TestRng {
 const DEATHS: usize = 5;
 
 pub fn run(seed: u64) -> Outcome {
-    let (program, config) = workspace();
     let mut chance = rng(seed, 0);
+    // In half of the runs hardly anyone has room in memory, and is let go and loaded again all the time.
+    let (program, config) = workspace([1 << 30, 1 << 19][chance.random_range(0..2)]);
     let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
     let steps = chance.random_range(4..14);
     let script = Author { chance: &mut chance, now: start, sent: Vec::new() }.write(steps);
@@ -158,7 +159,7 @@ pub fn run(seed: u64) -> Outcome {
     });
     let (mut durable, mut next, mut lives, mut calls) = (Durable::default(), 0, 0, 0);
     loop {
-        let weather = if lives >= DEATHS { Weather { dies: 0, ..weather } } else { weather };
+        let weather = if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather };
         let memory = Memory::new(durable, rng(seed, 2 + lives as u64), weather, &world);
         let is_done = live(&memory, (&program, &config), &sources, &script, &mut next);
         durable = memory.durable();
@@ -189,7 +190,7 @@ fn live(
         let backing = Backing { journal: memory.clone() as Arc<dyn Journal>, store: memory.clone() as Arc<dyn Store> };
         let line = |name: &str| (name.to_owned(), Arc::new(Line(sources.world.clone())) as Arc<dyn Carrier>);
         let carriers: BTreeMap<_, _> = [line("crm"), line("email")].into();
-        let with = || StartWith {
+        let with = StartWith {
             program: program.clone(),
             config: config.clone(),
             backing: backing.clone(),
@@ -198,12 +199,7 @@ fn live(
         };
         let work = async {
             // A start that meets a store which does not answer ends with a message, and somebody starts it again.
-            let platform = loop {
-                match Platform::start_with(with(), carriers.clone()).await {
-                    Ok(platform) => break platform,
-                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-                }
-            };
+            let Ok(platform) = Platform::start_with(with, carriers).await else { return false };
             while let Some(step) = script.get(*next) {
                 *next += 1;
                 match step {
@@ -214,17 +210,23 @@ fn live(
                 }
             }
             memory.clear_up();
-            for _ in 0..40 {
-                sources.clock.advance(Span::HOUR.times(6));
+            for hours in [1, 6, 30, 60, 170] {
+                sources.clock.advance(Span::HOUR.times(hours));
+                platform.settle().await;
+            }
+            // What the far side asked to be tried again.
+            while memory.durable().is_open() {
+                sources.clock.advance(Span::MINUTE);
                 platform.settle().await;
             }
             platform.stop().await;
+            true
         };
         let bounded = tokio::time::timeout(Duration::from_secs(24 * 3600), work);
         tokio::select! {
             biased;
             () = memory.death.notified() => false,
-            rest = bounded => { rest.expect("the platform comes to rest"); true }
+            rest = bounded => rest.expect("the platform comes to rest")
         }
     })
 }

@@ -154,6 +154,11 @@ impl Durable {
         profile
     }
 
+    /// Whether some effect may still leave.
+    pub fn is_open(&self) -> bool {
+        self.outbox.values().any(|item| matches!(item.status, OutboxStatus::Ready | OutboxStatus::Taken))
+    }
+
     fn append(&mut self, append: &Append) {
         for entry in &append.entries {
             let next = self.journal.last().map_or(1, |last| last.offset.0 + 1);
