@@ -14,6 +14,14 @@ use super::Clock;
 /// itself reports (outcomes, relays, schedules) is always taken: its amount is bounded by what was decided before.
 pub(super) const WAITING_LIMIT: usize = 50_000;
 
+/// What may be in trouble by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    Journal,
+    State,
+    Shards,
+}
+
 /// Shared by all actors of one platform.
 #[derive(Debug)]
 pub(super) struct Board {
@@ -25,7 +33,7 @@ pub(super) struct Board {
     sweeps: AtomicUsize,
     shards: Vec<Gauge>,
     is_stopping: AtomicBool,
-    trouble: RwLock<Option<String>>,
+    trouble: RwLock<BTreeMap<Part, String>>,
     programs: RwLock<BTreeMap<String, Arc<Program>>>,
 }
 
@@ -47,7 +55,7 @@ impl Board {
             sweeps: AtomicUsize::new(0),
             shards: (0..SHARDS).map(|_| gauge()).collect(),
             is_stopping: AtomicBool::new(false),
-            trouble: RwLock::new(None),
+            trouble: RwLock::new(BTreeMap::new()),
             programs: RwLock::new(BTreeMap::new()),
         }
     }
@@ -128,13 +136,18 @@ impl Board {
         self.is_stopping.store(true, Ordering::SeqCst);
     }
 
-    /// Why events cannot be stored, if so.
+    /// Why nothing can be taken from sources, if so.
     pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).values().next().cloned()
     }
 
-    pub(super) fn set_trouble(&self, reason: Option<String>) {
-        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = reason;
+    pub(super) fn set_trouble(&self, part: Part, reason: String) {
+        self.trouble.write().unwrap_or_else(PoisonError::into_inner).insert(part, reason);
+    }
+
+    /// This part is well again.
+    pub(super) fn end_trouble(&self, part: Part) {
+        self.trouble.write().unwrap_or_else(PoisonError::into_inner).remove(&part);
     }
 
     /// Makes a program known under the version that the journal names it by.

@@ -125,8 +125,8 @@ impl Platform {
         let left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
-            let store = store.clone();
-            move |_| StateWriter::new(store)
+            let (store, board) = (store.clone(), board.clone());
+            move |_| StateWriter::new(store, board)
         });
         let shards = threads.start_shards(&backing, &board, &writer, &left, config.memory);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
@@ -171,6 +171,9 @@ impl Platform {
     /// # Errors
     /// See [`Refused`].
     pub async fn ingest(&self, events: Vec<Event>, quarantined: Vec<Quarantined>) -> Result<Accepted, Refused> {
+        if let Some(reason) = self.inner.board.trouble() {
+            return Err(Refused::Unavailable { reason });
+        }
         if self.inner.board.is_full() {
             return Err(Refused::Busy { retry_after: RETRY_AFTER });
         }

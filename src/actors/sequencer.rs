@@ -12,7 +12,7 @@ use crate::model::{Entry, ShardId, Target, Timestamp};
 use crate::store::journal::JournalHead;
 use crate::store::{Journal, StoreError};
 
-use super::board::Board;
+use super::board::{Board, Part};
 use super::group::{self, Group, Request};
 use super::identity::Resolver;
 use super::platform::{Accepted, Refused};
@@ -168,7 +168,7 @@ impl Sequencer {
     fn failed(&mut self, error: &StoreError, replies: Vec<Reply>, ctx: &mut Context<Self>) {
         tracing::error!(%error, "a commit to the journal failed; taking nothing until the store answers again");
         self.resolver = Resolver::default();
-        self.board.set_trouble(Some(error.to_string()));
+        self.board.set_trouble(Part::Journal, error.to_string());
         let rest = self.waiting.drain(..).map(|(_, reply)| reply);
         for reply in replies.into_iter().chain(rest) {
             let _ = reply.send(Err(Refused::Unavailable { reason: error.to_string() }));
@@ -184,6 +184,8 @@ impl Sequencer {
         let (journal, head) = (self.journal.clone(), self.head);
         let look = async move {
             tokio::time::sleep(delay).await;
+            // What failed once is not to be trusted: what counts is what can be read anew.
+            journal.reopen().await?;
             let found = journal.head().await?;
             let mut missed = Vec::new();
             let mut after = head.offset;
@@ -202,7 +204,7 @@ impl Sequencer {
                 actor.board.note_journal_time(head.received_at);
                 actor.deal(missed);
                 actor.probe = None;
-                actor.board.set_trouble(None);
+                actor.board.end_trouble(Part::Journal);
                 actor.begin(ctx);
             }
             Err(error) => {
@@ -255,7 +257,8 @@ impl Sequencer {
                 Err(SendError::Full(Feed(items))) => link.backlog.extend(items),
                 Err(SendError::Closed(_)) => {
                     tracing::error!("a shard has ended; restart the server to recover from the journal");
-                    self.board.set_trouble(Some("a part of the server has ended; restart it".to_owned()));
+                    let reason = "a part of the server has ended; restart it".to_owned();
+                    self.board.set_trouble(Part::Shards, reason);
                 }
             }
         }

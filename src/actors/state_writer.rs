@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use crate::store::Store;
 use crate::store::state::ShardCommit;
 
+use super::board::{Board, Part};
 use super::channel::ChannelActor;
 use super::relay::{Look, RelayActor};
 
@@ -33,14 +34,15 @@ pub(super) struct Wake {
 
 pub(super) struct StateWriter {
     store: Arc<dyn Store>,
+    board: Arc<Board>,
     waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
     is_committing: bool,
     wake: Option<Wake>,
 }
 
 impl StateWriter {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, waiting: Vec::new(), is_committing: false, wake: None }
+    pub(super) fn new(store: Arc<dyn Store>, board: Arc<Board>) -> Self {
+        Self { store, board, waiting: Vec::new(), is_committing: false, wake: None }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
@@ -49,9 +51,9 @@ impl StateWriter {
         }
         self.is_committing = true;
         let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
-        let store = self.store.clone();
+        let (store, board) = (self.store.clone(), self.board.clone());
         let commit = async move {
-            commit_at_last(&*store, &commits).await;
+            commit_at_last(&*store, &board, &commits).await;
             commits
         };
         ctx.spawn(commit.into_actor(self).map(move |commits, actor, ctx| {
@@ -82,14 +84,16 @@ impl StateWriter {
 }
 
 /// Commits, and again after a failure until it succeeds: what the shards hold in memory is right, so there is nothing
-/// else to do. The journal stops growing meanwhile, because entries that wait are bounded.
-async fn commit_at_last(store: &dyn Store, commits: &[ShardCommit]) {
+/// else to do. Meanwhile nothing new is taken from sources.
+async fn commit_at_last(store: &dyn Store, board: &Board, commits: &[ShardCommit]) {
     let mut delay = FIRST_RETRY;
     while let Err(error) = store.commit(commits).await {
         tracing::error!(%error, "state could not be saved; trying again");
+        board.set_trouble(Part::State, error.to_string());
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_RETRY);
     }
+    board.end_trouble(Part::State);
 }
 
 impl Actor for StateWriter {

@@ -121,6 +121,32 @@ impl Database {
         }
     }
 
+    /// Lets go of all connections that nobody uses, so that the next ones are opened anew and see what is durable. After
+    /// a failed write a connection may hold what never reached the disk.
+    ///
+    /// # Errors
+    /// The database cannot be opened.
+    pub async fn reopen(&self) -> Result<(), StoreError> {
+        for database in [&self.write, &self.read] {
+            match database.get_database_backend() {
+                DbBackend::Sqlite => {
+                    let pool = database.get_sqlite_connection_pool();
+                    while let Some(connection) = pool.try_acquire() {
+                        // It is given up whether or not it can say goodbye.
+                        let _ = connection.close().await;
+                    }
+                }
+                _ => {
+                    let pool = database.get_postgres_connection_pool();
+                    while let Some(connection) = pool.try_acquire() {
+                        let _ = connection.close().await;
+                    }
+                }
+            }
+        }
+        self.ping().await
+    }
+
     /// Closes all connections; what was committed stays.
     pub async fn close(self) {
         let _ = self.read.close().await;

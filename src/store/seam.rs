@@ -134,7 +134,7 @@ impl Journal for Database {
     }
 
     async fn reopen(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.reopen().await
     }
 
     async fn find_profiles(&self, identifiers: &[Identifier]) -> Result<HashMap<Identifier, ProfileId>, StoreError> {
