@@ -147,6 +147,7 @@ fn word(status: OutboxStatus) -> &'static str {
         OutboxStatus::Unknown => "unknown",
         OutboxStatus::Suppressed => "suppressed",
         OutboxStatus::Expired => "expired",
+        OutboxStatus::Dropped => "dropped",
     }
 }
 

@@ -7,9 +7,10 @@ mod drawing;
 mod fmt;
 mod init;
 mod lint;
-mod list;
+mod outbox;
 mod output;
 mod profile;
+mod quarantine;
 mod report;
 mod schema;
 mod segment;
@@ -48,9 +49,9 @@ enum Command {
     #[command(subcommand)]
     Report(report::Command),
     #[command(subcommand)]
-    Outbox(list::OutboxCommand),
+    Outbox(outbox::OutboxCommand),
     #[command(subcommand)]
-    Quarantine(list::QuarantineCommand),
+    Quarantine(quarantine::QuarantineCommand),
 }
 
 /// Reads the command line, carries the command out, and says how it went.
@@ -68,8 +69,8 @@ pub fn run() -> ExitCode {
         Command::Segment(command) => segment::run(command),
         Command::Profile(command) => profile::run(command),
         Command::Report(command) => report::run(command),
-        Command::Outbox(command) => list::outbox(command),
-        Command::Quarantine(command) => list::quarantine(command),
+        Command::Outbox(command) => outbox::run(command),
+        Command::Quarantine(command) => quarantine::run(command),
     };
     match done {
         Ok(code) => code,

@@ -5,6 +5,7 @@
 //! ([`Database::commit`]). Everyone else reads.
 
 mod bulk;
+pub mod dead_letters;
 mod entity;
 pub mod error;
 mod facts;

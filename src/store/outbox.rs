@@ -11,6 +11,7 @@ use crate::engine::Effect;
 use crate::model::{EffectId, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Kind};
+use super::dead_letters::Selection;
 use super::entity::{deny, outbox};
 use super::error::to_json;
 use super::identity;
@@ -31,6 +32,8 @@ pub enum OutboxStatus {
     Unknown,
     Suppressed,
     Expired,
+    /// Somebody decided that it shall not leave any more.
+    Dropped,
 }
 
 /// A change of one effect's standing, made in the same transaction as the entry that tells of it.
@@ -78,11 +81,13 @@ impl OutboxStatus {
             Self::Unknown => "unknown",
             Self::Suppressed => "suppressed",
             Self::Expired => "expired",
+            Self::Dropped => "dropped",
         }
     }
 
-    fn parse(word: &str) -> Result<Self, StoreError> {
-        [Self::Ready, Self::Taken, Self::Sent, Self::Failed, Self::Unknown, Self::Suppressed, Self::Expired]
+    pub(super) fn parse(word: &str) -> Result<Self, StoreError> {
+        use OutboxStatus::{Dropped, Expired, Failed, Ready, Sent, Suppressed, Taken, Unknown};
+        [Ready, Taken, Sent, Failed, Unknown, Suppressed, Expired, Dropped]
             .into_iter()
             .find(|status| status.as_str() == word)
             .ok_or_else(|| StoreError::Corrupt(format!("the outbox status `{word}`")))
@@ -282,11 +287,16 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
-        let mut query = outbox::Entity::find();
-        if let Some(status) = status {
-            query = query.filter(outbox::Column::Status.eq(status.as_str()));
-        }
-        let rows = query
+        self.outbox_of(&Selection { statuses: status.into_iter().collect(), ..Selection::default() }, limit).await
+    }
+
+    /// Selected effects with their status, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn outbox_of(&self, selection: &Selection, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
+        let rows = outbox::Entity::find()
+            .filter(selection.condition())
             .order_by_desc(outbox::Column::DecidedAt)
             .order_by_asc(outbox::Column::Effect)
             .limit(limit)

@@ -8,6 +8,7 @@ use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, RunId, Timestamp, Value};
 use tidewater::store::Database;
+use tidewater::store::dead_letters::Selection;
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::outbox::{OutboxStatus, OutboxUpdate};
 use tidewater::store::state::ShardCommit;
@@ -18,6 +19,7 @@ on_both_databases!(
     the_oldest_that_are_due_are_taken_first,
     consent_and_expiry_are_looked_at_when_taking,
     an_effect_goes_through_its_states,
+    what_failed_is_sent_again_and_what_shall_not_leave_is_dropped,
     an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else,
     claims_side_by_side_never_take_one_effect_twice,
 );
@@ -179,4 +181,36 @@ async fn claims_side_by_side_never_take_one_effect_twice(database: TestDatabase)
     }
     assert_eq!(times.len(), EFFECTS as usize);
     assert!(times.values().all(|times| *times == 1), "{times:?}");
+}
+
+async fn what_failed_is_sent_again_and_what_shall_not_leave_is_dropped(database: TestDatabase) {
+    let store = database.open().await;
+    let old = Effect { expires_at: Some(Timestamp(500)), ..effect(4, 10) };
+    let elsewhere = Effect { destination: "email".to_owned(), ..effect(5, 10) };
+    decide(&store, vec![effect(1, 10), effect(2, 10), effect(3, 10), old, elsewhere]).await;
+    for (id, status) in [
+        (1, OutboxStatus::Failed),
+        (2, OutboxStatus::Unknown),
+        (3, OutboxStatus::Sent),
+        (4, OutboxStatus::Failed),
+        (5, OutboxStatus::Failed),
+    ] {
+        update(&store, id, status, None, Some("503")).await;
+    }
+    let at_crm = Selection { destination: Some("crm".to_owned()), ..Selection::default() };
+    // What was sent stays sent, and what is too old stays where it is.
+    assert_eq!(store.retry_effects(&at_crm, Timestamp(600)).await.unwrap(), 2);
+    assert_eq!(store.retry_effects(&at_crm, Timestamp(600)).await.unwrap(), 0, "they are ready already");
+    assert_eq!(taken(&store, 599, 10).await, [] as [u128; 0]);
+    let claim = store.claim("crm", Timestamp(600), 1).await.unwrap();
+    assert_eq!((claim.taken[0].effect.id.0, claim.taken[0].attempts), (1, 0), "as if it had not been tried");
+    // 1 is under way, 2 waits, 4 failed for good.
+    assert_eq!(store.drop_effects(&at_crm, Timestamp(700)).await.unwrap(), 2);
+    assert_eq!(taken(&store, 800, 10).await, [] as [u128; 0]);
+    let one = Selection { effects: vec![EffectId(5)], ..Selection::default() };
+    assert_eq!(store.drop_effects(&one, Timestamp(700)).await.unwrap(), 1);
+    let dropped = Selection { statuses: vec![OutboxStatus::Dropped], ..Selection::default() };
+    let dropped = store.outbox_of(&dropped, 10).await.unwrap();
+    assert_eq!(dropped.iter().map(|item| item.effect.id.0).collect::<Vec<_>>(), [2, 4, 5]);
+    assert!(dropped.iter().all(|item| item.detail.as_deref() == Some("dropped, by hand")));
 }

@@ -123,6 +123,7 @@ fn effects_are_carried_out_as_promised(outcome: &Outcome) {
         match item.status {
             OutboxStatus::Sent => assert!(times >= 1, "what counts as sent has arrived: {item:?}"),
             OutboxStatus::Ready | OutboxStatus::Taken => panic!("nothing is left lying: {item:?}"),
+            OutboxStatus::Dropped => panic!("nobody dropped anything: {item:?}"),
             OutboxStatus::Failed | OutboxStatus::Unknown | OutboxStatus::Suppressed | OutboxStatus::Expired => {}
         }
     }

@@ -1,27 +1,10 @@
-//! `tidewater outbox list` and `tidewater quarantine list`: what waits, failed or was refused, and why.
+//! `tidewater quarantine list`: what was refused, and why.
 
 use std::process::ExitCode;
 
 use serde_json::json;
 
-use crate::engine::scenario::named;
-
 use super::output::{DatabaseArguments, Done, Format, block_on, print_json, print_table};
-
-/// Look at effects between decision and outcome.
-#[derive(Debug, clap::Subcommand)]
-pub(super) enum OutboxCommand {
-    /// The newest effects, with what became of them.
-    #[command(after_help = "Example:\n  tidewater outbox list --limit 20")]
-    List {
-        #[arg(long, default_value_t = 50)]
-        limit: u64,
-        #[command(flatten)]
-        database: DatabaseArguments,
-        #[arg(long, value_enum, default_value_t)]
-        format: Format,
-    },
-}
 
 /// Look at what was refused.
 #[derive(Debug, clap::Subcommand)]
@@ -38,33 +21,7 @@ pub(super) enum QuarantineCommand {
     },
 }
 
-pub(super) fn outbox(command: OutboxCommand) -> Done {
-    let OutboxCommand::List { limit, database, format } = command;
-    block_on(async {
-        let items = database.open().await?.outbox(None, limit).await?;
-        match format {
-            Format::Json => print_json(&items)?,
-            Format::Human => {
-                let rows: Vec<Vec<String>> = items
-                    .iter()
-                    .map(|item| {
-                        vec![
-                            item.effect.decided_at.to_string(),
-                            item.status.as_str().to_owned(),
-                            item.attempts.to_string(),
-                            named(&item.effect),
-                            item.detail.clone().unwrap_or_default(),
-                        ]
-                    })
-                    .collect();
-                print_table(&["decided", "status", "tries", "what", "why"], &rows);
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    })
-}
-
-pub(super) fn quarantine(command: QuarantineCommand) -> Done {
+pub(super) fn run(command: QuarantineCommand) -> Done {
     let QuarantineCommand::List { limit, database, format } = command;
     block_on(async {
         let items = database.open().await?.quarantine(limit).await?;

@@ -1,0 +1,189 @@
+//! `tidewater outbox`: what waits, failed or is unknown, and what is to become of it.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::actors::Clock;
+use crate::engine::scenario::named;
+use crate::model::EffectId;
+use crate::store::Database;
+use crate::store::dead_letters::{DROPPABLE, RETRIABLE, Selection};
+use crate::store::outbox::OutboxStatus;
+
+use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
+
+/// Look at effects between decision and outcome; send again what failed, drop what shall not leave.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum OutboxCommand {
+    /// The newest effects, with what became of them.
+    #[command(
+        after_help = "Examples:\n  tidewater outbox list --limit 20\n  tidewater outbox list --status failed --to crm"
+    )]
+    List {
+        #[command(flatten)]
+        which: Which,
+        /// Only those in this state; may be given several times.
+        #[arg(long, value_enum)]
+        status: Vec<StatusWord>,
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+        #[command(flatten)]
+        database: DatabaseArguments,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Send again what failed, fell silent or was dropped.
+    #[command(
+        after_help = "A message whose outcome is unknown may have arrived: sending it again may double it.\n\nExamples:\n  \
+tidewater outbox retry 0f3c…\n  tidewater outbox retry --to crm --yes"
+    )]
+    Retry(Change),
+    /// Take effects out of the way: they do not leave any more.
+    #[command(after_help = "Example:\n  tidewater outbox drop --journey cart-recovery --yes")]
+    Drop(Change),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
+    /// Ids of effects; all that the options select where none is given.
+    #[arg(value_name = "EFFECT")]
+    effects: Vec<EffectId>,
+    /// Only those for this channel of `tidewater.yaml`.
+    #[arg(long = "to", value_name = "CHANNEL")]
+    destination: Option<String>,
+    /// Only those of this journey.
+    #[arg(long)]
+    journey: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Change {
+    #[command(flatten)]
+    which: Which,
+    /// Do it. Without it, the command only tells how many there are, unless ids were given.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    database: DatabaseArguments,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(super) enum StatusWord {
+    Ready,
+    Taken,
+    Sent,
+    Failed,
+    Unknown,
+    Suppressed,
+    Expired,
+    Dropped,
+}
+
+impl From<StatusWord> for OutboxStatus {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::Ready => Self::Ready,
+            StatusWord::Taken => Self::Taken,
+            StatusWord::Sent => Self::Sent,
+            StatusWord::Failed => Self::Failed,
+            StatusWord::Unknown => Self::Unknown,
+            StatusWord::Suppressed => Self::Suppressed,
+            StatusWord::Expired => Self::Expired,
+            StatusWord::Dropped => Self::Dropped,
+        }
+    }
+}
+
+impl Which {
+    fn selection(self, statuses: Vec<OutboxStatus>) -> Selection {
+        Selection { effects: self.effects, statuses, destination: self.destination, journey: self.journey }
+    }
+}
+
+pub(super) fn run(command: OutboxCommand) -> Done {
+    match command {
+        OutboxCommand::List { which, status, limit, database, format } => {
+            let selection = which.selection(status.into_iter().map(Into::into).collect());
+            block_on(list(selection, limit, database, format))
+        }
+        OutboxCommand::Retry(change) => block_on(retry(change)),
+        OutboxCommand::Drop(change) => block_on(drop_them(change)),
+    }
+}
+
+async fn list(selection: Selection, limit: u64, database: DatabaseArguments, format: Format) -> Done {
+    let items = database.open().await?.outbox_of(&selection, limit).await?;
+    match format {
+        Format::Json => print_json(&items)?,
+        Format::Human => {
+            let rows: Vec<Vec<String>> = items
+                .iter()
+                .map(|item| {
+                    vec![
+                        item.effect.id.to_string(),
+                        item.effect.decided_at.to_string(),
+                        item.status.as_str().to_owned(),
+                        item.attempts.to_string(),
+                        named(&item.effect),
+                        item.detail.clone().unwrap_or_default(),
+                    ]
+                })
+                .collect();
+            print_table(&["effect", "decided", "status", "tries", "what", "why"], &rows);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn retry(change: Change) -> Done {
+    let (database, yes, format) = (change.database.open().await?, change.must_do(), change.format);
+    let selection = change.which.selection(RETRIABLE.to_vec());
+    if !yes {
+        return would(&database, &selection, "sent again", format).await;
+    }
+    let count = database.retry_effects(&selection, Clock::system().now()).await?;
+    told(count, "to be sent again", format)
+}
+
+async fn drop_them(change: Change) -> Done {
+    let (database, yes, format) = (change.database.open().await?, change.must_do(), change.format);
+    let selection = change.which.selection(DROPPABLE.to_vec());
+    if !yes {
+        return would(&database, &selection, "dropped", format).await;
+    }
+    let count = database.drop_effects(&selection, Clock::system().now()).await?;
+    told(count, "dropped", format)
+}
+
+impl Change {
+    /// Whoever names effects means them.
+    fn must_do(&self) -> bool {
+        self.yes || !self.which.effects.is_empty()
+    }
+}
+
+/// Without `--yes`: how many it would be.
+async fn would(database: &Database, selection: &Selection, what: &str, format: Format) -> Done {
+    let count = database.outbox_of(selection, u64::from(u32::MAX)).await?.len();
+    match format {
+        Format::Json => print_json(&json!({"would_change": count}))?,
+        Format::Human => anstream::println!("{count} would be {what}; say --yes to do it"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn told(count: u64, what: &str, format: Format) -> Done {
+    match format {
+        Format::Json => print_json(&json!({"changed": count}))?,
+        Format::Human => anstream::println!("{count} {what}"),
+    }
+    if count == 0 {
+        return Err(Failure::new(
+            "nothing was changed: no such effect, or it is under way, was sent, or its time is over",
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
