@@ -176,14 +176,14 @@ async fn would(database: &Database, selection: &Selection, what: &str, format: F
 }
 
 fn told(count: u64, what: &str, format: Format) -> Done {
-    match format {
-        Format::Json => print_json(&json!({"changed": count}))?,
-        Format::Human => anstream::println!("{count} {what}"),
-    }
     if count == 0 {
         return Err(Failure::new(
             "nothing was changed: no such effect, or it is under way, was sent, or its time is over",
         ));
+    }
+    match format {
+        Format::Json => print_json(&json!({"changed": count}))?,
+        Format::Human => anstream::println!("{count} {what}"),
     }
     Ok(ExitCode::SUCCESS)
 }

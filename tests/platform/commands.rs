@@ -171,6 +171,17 @@ fn the_demo_does_the_main_job_and_can_be_looked_at() {
     assert_eq!(json(&["report", "journey", "cart-recovery"]), journey("cart-recovery"));
     assert!(json(&["outbox", "list"]).as_array().unwrap().iter().all(|item| item["status"] != "taken"));
     json(&["quarantine", "list"]);
+    // What was sent is not sent again, whoever asks.
+    let all = json(&["outbox", "list", "--limit", "1000"]).as_array().unwrap().len();
+    let sent = json(&["outbox", "list", "--limit", "1000", "--status", "sent"]);
+    assert!(!sent.as_array().unwrap().is_empty() && sent.as_array().unwrap().len() <= all);
+    let effect = sent[0]["effect"]["id"].as_str().unwrap();
+    for command in ["retry", "drop"] {
+        let refused = tidewater(&["outbox", command, effect, "--workspace", &keep]);
+        assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stdout));
+        assert!(text(&refused.stderr).contains("nothing was changed"), "{}", text(&refused.stderr));
+    }
+    assert_eq!(json(&["outbox", "retry", "--to", "nobody"])["would_change"], 0);
 }
 
 #[test]
