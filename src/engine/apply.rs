@@ -136,9 +136,9 @@ impl Turn<'_> {
                 self.profile.awaited = Some(Awaited { loser: *loser, moment: self.moment });
                 return;
             }
-            EntryBody::ScheduleFired { journey, .. } => {
+            EntryBody::ScheduleFired { journey, at } => {
                 self.settle_segments();
-                self.start_by_schedule(journey);
+                self.start_by_schedule(journey, *at);
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => {

@@ -2,7 +2,7 @@
 
 use tidewater::engine::timeline::Timeline;
 use tidewater::engine::{Fact, StepOutcome};
-use tidewater::model::{Deploy, EntryBody, ProfileId};
+use tidewater::model::{Deploy, EntryBody, Event, ProfileId};
 
 use crate::person::*;
 
@@ -15,6 +15,10 @@ fn reader(journeys: &str) -> Person {
     person.event(0, identify(WITH_MAIL));
     person.event(0, track("Subscribed", SUBSCRIBED));
     person
+}
+
+fn with_id(event: Event, id: &str) -> Event {
+    Event { message_id: id.to_owned(), ..event }
 }
 
 fn deploy(version: &str) -> EntryBody {
@@ -205,6 +209,36 @@ fn an_event_that_is_too_old_starts_nothing() {
     // The age of a segment entry is the age of the event behind it.
     let by_segment = "journey: j\nenter: { segment: shopping, ignore_older_than: 30 minutes }\nsteps: []\n";
     assert_eq!(began(&reader(by_segment).event(60, happened(track("Cart", "{}"), 29))), [""; 0]);
+}
+
+/// A server that was down at nine must not write at noon to whom it should have written at nine.
+#[test]
+fn a_schedule_that_is_heard_of_too_late_starts_nothing() {
+    let journey = "journey: j\nenter: { schedule: \"0 9 * * *\", ignore_older_than: 30 minutes }\nsteps: []\n";
+    let fired = |at| EntryBody::ScheduleFired { journey: "j".to_owned(), at: minute(at) };
+    assert_eq!(began(&reader(journey).entry(60, fired(30))), ["j"]);
+    assert_eq!(began(&reader(journey).entry(60, fired(29))), [""; 0]);
+}
+
+/// What comes for the winner of a merge before the loser has handed over waits for it.
+#[test]
+fn between_the_halves_of_a_merge_nothing_is_decided_and_nothing_counts_twice() {
+    let journey = "journey: j\ntopic: news\nenter: { event: Cart }\nsteps: [{ id: hi, email: { template: hello } }]\n";
+    let mut ada = reader(journey);
+    let mut visitor = Person::new("visitor", program("", journey));
+    visitor.event(1, with_id(track("Order", "{}"), "order-1"));
+    visitor.event(2, track("Unsubscribed", SUBSCRIBED));
+    let handed = visitor.entry(3, EntryBody::MergeAway { winner: ada.profile.id() });
+    let loser = visitor.profile.id();
+    ada.entry(3, EntryBody::Expect { loser });
+    assert!(!ada.event(4, with_id(track("Order", "{}"), "order-1")).recorded);
+    assert_eq!(began(&ada.event(5, track("Cart", "{}"))), [""; 0]);
+    assert_eq!(ada.profile.wake(), None);
+    let settled = ada.entry(6, handed.relays[0].body.clone());
+    assert_eq!(began(&settled), ["j"]);
+    assert_eq!(mails(&settled), [""; 0], "the visitor had left the newsletter");
+    let counts: Vec<_> = settled.released.iter().map(|entry| entry.received_at).collect();
+    assert_eq!(counts, [minute(5)], "the order was the visitor's already");
 }
 
 #[test]
