@@ -136,9 +136,9 @@ impl Turn<'_> {
                 self.profile.awaited = Some(Awaited { loser: *loser, moment: self.moment });
                 return;
             }
-            EntryBody::ScheduleFired { journey, at } => {
+            EntryBody::ScheduleFired { journey, .. } => {
                 self.settle_segments();
-                self.start_by_schedule(journey, *at);
+                self.start_by_schedule(journey);
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => {

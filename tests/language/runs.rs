@@ -211,15 +211,6 @@ fn an_event_that_is_too_old_starts_nothing() {
     assert_eq!(began(&reader(by_segment).event(60, happened(track("Cart", "{}"), 29))), [""; 0]);
 }
 
-/// A server that was down at nine must not write at noon to whom it should have written at nine.
-#[test]
-fn a_schedule_that_is_heard_of_too_late_starts_nothing() {
-    let journey = "journey: j\nenter: { schedule: \"0 9 * * *\", ignore_older_than: 30 minutes }\nsteps: []\n";
-    let fired = |at| EntryBody::ScheduleFired { journey: "j".to_owned(), at: minute(at) };
-    assert_eq!(began(&reader(journey).entry(60, fired(30))), ["j"]);
-    assert_eq!(began(&reader(journey).entry(60, fired(29))), [""; 0]);
-}
-
 /// What comes for the winner of a merge before the loser has handed over waits for it.
 #[test]
 fn between_the_halves_of_a_merge_nothing_is_decided_and_nothing_counts_twice() {

@@ -80,13 +80,13 @@ impl Turn<'_> {
         }
     }
 
-    /// The schedule of this journey came up at `at`, however late we hear of it.
-    pub(in crate::engine) fn start_by_schedule(&mut self, name: &str, at: Timestamp) {
+    /// The schedule of this journey came up.
+    pub(in crate::engine) fn start_by_schedule(&mut self, name: &str) {
         let program = self.program;
         let Some(journey) = program.journey(name) else { return };
         let Enter::Schedule { to, .. } = &journey.enter else { return };
         if self.passes(to.as_ref(), &ValueMap::new()) {
-            let moment = Moment { at: at.min(self.now), offset: self.moment.offset };
+            let moment = Moment { at: self.now, offset: self.moment.offset };
             self.start(journey, &Occasion { moment, key: String::new(), properties: None });
         }
     }
