@@ -107,7 +107,7 @@ fn event(effect: &Effect, status: OutboxStatus, reason: Option<String>, now: Tim
     }
     Event {
         // An outcome is told once, however often telling it was tried.
-        message_id: format!("{}:{}", effect.id, word(status)),
+        message_id: format!("{}:{}", effect.id, status.as_str()),
         kind: EventKind::Platform,
         name: name(&effect.body, status).to_owned(),
         source: PLATFORM_SOURCE.to_owned(),
@@ -135,19 +135,6 @@ fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
         (EffectBody::Audience { .. }, Sent) => AUDIENCE_SYNCED,
         (EffectBody::Audience { .. }, Suppressed | Expired) => AUDIENCE_SUPPRESSED,
         (EffectBody::Audience { .. }, _) => AUDIENCE_FAILED,
-    }
-}
-
-fn word(status: OutboxStatus) -> &'static str {
-    match status {
-        OutboxStatus::Ready => "ready",
-        OutboxStatus::Taken => "taken",
-        OutboxStatus::Sent => "sent",
-        OutboxStatus::Failed => "failed",
-        OutboxStatus::Unknown => "unknown",
-        OutboxStatus::Suppressed => "suppressed",
-        OutboxStatus::Expired => "expired",
-        OutboxStatus::Dropped => "dropped",
     }
 }
 

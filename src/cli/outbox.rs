@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde_json::json;
 
 use crate::actors::Clock;
@@ -24,8 +25,8 @@ pub(super) enum OutboxCommand {
         #[command(flatten)]
         which: Which,
         /// Only those in this state; may be given several times.
-        #[arg(long, value_enum)]
-        status: Vec<StatusWord>,
+        #[arg(long, value_parser = status_words())]
+        status: Vec<OutboxStatus>,
         #[arg(long, default_value_t = 50)]
         limit: u64,
         #[command(flatten)]
@@ -70,31 +71,10 @@ pub(super) struct Change {
     format: Format,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-pub(super) enum StatusWord {
-    Ready,
-    Taken,
-    Sent,
-    Failed,
-    Unknown,
-    Suppressed,
-    Expired,
-    Dropped,
-}
-
-impl From<StatusWord> for OutboxStatus {
-    fn from(word: StatusWord) -> Self {
-        match word {
-            StatusWord::Ready => Self::Ready,
-            StatusWord::Taken => Self::Taken,
-            StatusWord::Sent => Self::Sent,
-            StatusWord::Failed => Self::Failed,
-            StatusWord::Unknown => Self::Unknown,
-            StatusWord::Suppressed => Self::Suppressed,
-            StatusWord::Expired => Self::Expired,
-            StatusWord::Dropped => Self::Dropped,
-        }
-    }
+/// The words of the states, for `--status`.
+fn status_words() -> impl TypedValueParser<Value = OutboxStatus> {
+    let words = PossibleValuesParser::new(OutboxStatus::ALL.map(OutboxStatus::as_str));
+    words.try_map(|word| OutboxStatus::find(&word).ok_or("it is no state of an effect"))
 }
 
 impl Which {
@@ -106,7 +86,7 @@ impl Which {
 pub(super) fn run(command: OutboxCommand) -> Done {
     match command {
         OutboxCommand::List { which, status, limit, database, format } => {
-            let selection = which.selection(status.into_iter().map(Into::into).collect());
+            let selection = which.selection(status);
             block_on(list(selection, limit, database, format))
         }
         OutboxCommand::Retry(change) => block_on(retry(change)),

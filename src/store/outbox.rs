@@ -70,6 +70,17 @@ pub struct Claim {
 }
 
 impl OutboxStatus {
+    pub const ALL: [Self; 8] = [
+        Self::Ready,
+        Self::Taken,
+        Self::Sent,
+        Self::Failed,
+        Self::Unknown,
+        Self::Suppressed,
+        Self::Expired,
+        Self::Dropped,
+    ];
+
     /// The word that the column holds.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -85,12 +96,14 @@ impl OutboxStatus {
         }
     }
 
-    pub(super) fn parse(word: &str) -> Result<Self, StoreError> {
-        use OutboxStatus::{Dropped, Expired, Failed, Ready, Sent, Suppressed, Taken, Unknown};
-        [Ready, Taken, Sent, Failed, Unknown, Suppressed, Expired, Dropped]
-            .into_iter()
-            .find(|status| status.as_str() == word)
-            .ok_or_else(|| StoreError::Corrupt(format!("the outbox status `{word}`")))
+    /// The status of this word.
+    #[must_use]
+    pub fn find(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str() == word)
+    }
+
+    fn parse(word: &str) -> Result<Self, StoreError> {
+        Self::find(word).ok_or_else(|| StoreError::Corrupt(format!("the outbox status `{word}`")))
     }
 }
 

@@ -38,17 +38,7 @@ fn effect(id: u128, decided_at: i64) -> Effect {
 }
 
 async fn decide(store: &Database, effects: Vec<Effect>) {
-    let commit = ShardCommit {
-        shard: ProfileId(1).shard(),
-        offset: Offset(1),
-        profiles: Vec::new(),
-        memberships: Vec::new(),
-        effects,
-        facts: Vec::new(),
-        history: Vec::new(),
-        relays: Vec::new(),
-        poison: Vec::new(),
-    };
+    let commit = ShardCommit { effects, ..ShardCommit::empty(ProfileId(1).shard(), Offset(1)) };
     store.commit(&[commit]).await.unwrap();
 }
 

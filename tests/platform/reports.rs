@@ -27,17 +27,7 @@ on_both_databases!(
 const JOURNEY: &str = "welcome";
 
 fn commit(offset: u64) -> ShardCommit {
-    ShardCommit {
-        shard: ProfileId(1).shard(),
-        offset: Offset(offset),
-        profiles: Vec::new(),
-        memberships: Vec::new(),
-        effects: Vec::new(),
-        facts: Vec::new(),
-        history: Vec::new(),
-        relays: Vec::new(),
-        poison: Vec::new(),
-    }
+    ShardCommit::empty(ProfileId(1).shard(), Offset(offset))
 }
 
 fn entry(profile: u128, offset: u64, name: &str, happened_at: i64, properties: &[(&str, &str)]) -> (ProfileId, Entry) {

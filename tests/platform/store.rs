@@ -85,17 +85,7 @@ fn change(segment: &str, entered: bool, at: i64) -> MembershipChange {
 }
 
 fn nothing(profile: ProfileId, offset: u64) -> ShardCommit {
-    ShardCommit {
-        shard: profile.shard(),
-        offset: Offset(offset),
-        profiles: Vec::new(),
-        memberships: Vec::new(),
-        effects: Vec::new(),
-        facts: Vec::new(),
-        history: Vec::new(),
-        relays: Vec::new(),
-        poison: Vec::new(),
-    }
+    ShardCommit::empty(profile.shard(), Offset(offset))
 }
 
 /// A commit that has something of everything.

@@ -36,17 +36,7 @@ async fn store_with_mail_of(profile: u128) -> (tempfile::TempDir, Database) {
             variables: ValueMap::new(),
         },
     };
-    let commit = ShardCommit {
-        shard: ProfileId(profile).shard(),
-        offset: Offset(1),
-        profiles: Vec::new(),
-        memberships: Vec::new(),
-        effects: vec![effect],
-        facts: Vec::new(),
-        history: Vec::new(),
-        relays: Vec::new(),
-        poison: Vec::new(),
-    };
+    let commit = ShardCommit { effects: vec![effect], ..ShardCommit::empty(ProfileId(profile).shard(), Offset(1)) };
     store.commit(&[commit]).await.unwrap();
     (folder, store)
 }
