@@ -2,8 +2,6 @@
 //! every effect reached the far side under one id, and the journal gives the same state when it is applied anew.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,64 +15,11 @@ use tidewater::store::Database;
 use tidewater::workspace::Program;
 
 use crate::postgres::Postgres;
+use crate::process::{PATIENCE, Server, free_port, write_workspace};
 use crate::shop;
 
-/// How long anything may take before the test gives up on it.
-const PATIENCE: Duration = Duration::from_secs(60);
 const ROUNDS: u32 = 6;
 const SENDERS: u64 = 4;
-
-/// A server process; killed when it is dropped.
-struct Server {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Server {
-    fn start(workspace: &Path) -> Self {
-        let log = workspace.join("server.log");
-        let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_tidewater"))
-            .args(["serve", "--workspace"])
-            .arg(workspace)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone().unwrap())
-            .stderr(output)
-            .spawn()
-            .unwrap();
-        Self { child, log }
-    }
-
-    /// Waits until it takes events.
-    async fn ready(&mut self, client: &reqwest::Client, url: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let answer = client.get(format!("{url}/readyz")).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
-                return;
-            }
-            let ended = self.child.try_wait().unwrap();
-            if ended.is_some() || Instant::now() > deadline {
-                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-                panic!("the server is not ready (ended: {ended:?}):\n{log}");
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// `kill -9`.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What the senders know.
 #[derive(Default)]
@@ -123,10 +68,6 @@ async fn send_orders(client: reqwest::Client, url: String, label: String, sent: 
             Err(_) => return,
         }
     }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Rounds of load and `kill -9`, then a last start, and the count.
@@ -200,21 +141,6 @@ async fn survive(database: Option<&str>) {
     let (program, _) = shop::compiled(files);
     let merged = replay_agrees(&store, &program).await;
     assert!(merged > 0, "some visitors became users");
-}
-
-/// Writes the workspace to a folder.
-fn write_workspace(folder: &Path, port: u16, hook: &str, database: Option<&str>) -> Vec<(String, String)> {
-    let mut files = shop::files(hook);
-    files[0].1 = files[0].1.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
-    if let Some(database) = database {
-        files[0].1 = files[0].1.replace("sqlite://data/tidewater.db", database);
-    }
-    for (path, text) in &files {
-        let path = folder.join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    files
 }
 
 /// Orders in the history, with how often each is there.

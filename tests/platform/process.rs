@@ -1,0 +1,83 @@
+//! The real binary as a process of its own, over the workspace of the shop.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::shop;
+
+/// How long anything may take before a test gives up on it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server process; killed when it is dropped.
+pub struct Server {
+    pub child: Child,
+    log: PathBuf,
+}
+
+impl Server {
+    pub fn start(workspace: &Path) -> Self {
+        let log = workspace.join("server.log");
+        let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
+        // A file that may not grow is an error to the server, as a full disk is, and not its end.
+        let child = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; exec \"$0\" serve --workspace \"$1\"", env!("CARGO_BIN_EXE_tidewater")])
+            .arg(workspace)
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// Waits until it takes events.
+    pub async fn ready(&mut self, client: &reqwest::Client, url: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = client.get(format!("{url}/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return;
+            }
+            let ended = self.child.try_wait().unwrap();
+            if ended.is_some() || Instant::now() > deadline {
+                let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+                panic!("the server is not ready (ended: {ended:?}):\n{log}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that nobody listens on just now.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Writes the workspace to a folder.
+pub fn write_workspace(folder: &Path, port: u16, hook: &str, database: Option<&str>) -> Vec<(String, String)> {
+    let mut files = shop::files(hook);
+    files[0].1 = files[0].1.replace("127.0.0.1:0", &format!("127.0.0.1:{port}"));
+    if let Some(database) = database {
+        files[0].1 = files[0].1.replace("sqlite://data/tidewater.db", database);
+    }
+    for (path, text) in &files {
+        let path = folder.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    files
+}
