@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::model::event::PLATFORM_SOURCE;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
 use crate::store::journal::Quarantined;
-use crate::store::state::{SavedProfile, ShardCommit};
+use crate::store::state::{Reached, SavedProfile, ShardCommit};
 
 use super::customer::{Poison, Worked};
 
@@ -21,9 +21,14 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// `offset`: the one that the store has.
-    pub(super) fn new(shard: ShardId, offset: Offset) -> Self {
-        Self { commit: ShardCommit::empty(shard, offset), profiles: BTreeMap::new(), is_empty: true }
+    /// `reached`: how far the store knows the shard to be.
+    pub(super) fn new(shard: ShardId, reached: Reached) -> Self {
+        let Reached { offset, time } = reached;
+        Self {
+            commit: ShardCommit { time, ..ShardCommit::empty(shard, offset) },
+            profiles: BTreeMap::new(),
+            is_empty: true,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,11 +88,13 @@ impl Pending {
         self.commit.poison.push((offset, row));
     }
 
-    /// Takes the commit out; a replay of the shard begins after `offset` once it is durable.
-    pub(super) fn take(&mut self, offset: Offset) -> ShardCommit {
-        let next = ShardCommit::empty(self.commit.shard, offset);
+    /// Takes the commit out. Once it is durable a replay of the shard begins after `offset`, and time goes on after `time`.
+    pub(super) fn take(&mut self, offset: Offset, time: Timestamp) -> ShardCommit {
+        // A start replays from before the last tick: what the store knows of time stays.
+        let time = self.commit.time.max(time);
+        let next = ShardCommit { time, ..ShardCommit::empty(self.commit.shard, offset) };
         let mut commit = std::mem::replace(&mut self.commit, next);
-        commit.offset = offset;
+        (commit.offset, commit.time) = (offset, time);
         commit.profiles = std::mem::take(&mut self.profiles).into_values().collect();
         self.is_empty = true;
         commit

@@ -130,11 +130,12 @@ impl Platform {
         });
         let shards = threads.start_shards(&backing, &board, &writer, &left, config.memory);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
-            let (journal, board, shards, head) = (journal.clone(), board.clone(), shards.clone(), left.head);
-            move |_| Sequencer::new(journal, board, shards, head)
+            let (journal, board, shards) = (journal.clone(), board.clone(), shards.clone());
+            let (head, time) = (left.head, left.time());
+            move |_| Sequencer::new(journal, board, shards, head, time)
         });
-        let in_force = recovery::replay(&backing, &board, &sequencer, &left).await?;
-        recovery::deploy(&*store, &board, &sequencer, &program, &left, in_force.as_deref()).await?;
+        recovery::replay(&backing, &board, &sequencer, &left).await?;
+        recovery::deploy(&*store, &board, &sequencer, &program, &left).await?;
         warn_of_the_stranded(&*store, &carriers).await?;
         let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
         sequencer.send(Open).await.map_err(ended)?;

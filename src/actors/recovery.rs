@@ -1,7 +1,6 @@
 //! Start-up: from what the store holds to shards that have applied the whole journal, under the program of the workspace.
 //!
-//! Nothing else is appended until a changed program is deployed and noted as active, so that a deploy is the last entry
-//! of the journal whenever a crash falls in between. That is why the last entry is always read again.
+//! Each shard begins where it had come to, under the program that was in force there. The journal tells of both.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,8 +9,9 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use crate::model::limit::SHARDS;
-use crate::model::{Entry, EntryBody, Offset, ShardId};
+use crate::model::{Entry, Offset, ShardId, Timestamp};
 use crate::store::journal::JournalHead;
+use crate::store::state::Reached;
 use crate::store::{Backing, Store};
 use crate::workspace::{self, Program};
 
@@ -27,36 +27,54 @@ const POLL: Duration = Duration::from_millis(2);
 /// What the last process left.
 pub(super) struct Left {
     pub(super) head: JournalHead,
-    /// The program that was active, and the version under which the store knows it.
-    pub(super) active: Option<String>,
-    pub(super) program: Arc<Program>,
-    offsets: BTreeMap<ShardId, Offset>,
+    /// Which program came into force with which entry. One that is missing here was never deployed.
+    programs: BTreeMap<Offset, Arc<Program>>,
+    /// The version that was deployed last.
+    in_force: Option<String>,
+    /// What decides where nothing was ever deployed.
+    given: Arc<Program>,
+    reached: BTreeMap<ShardId, Reached>,
 }
 
 impl Left {
-    /// Reads it. Where no program was ever active, `program` is taken.
+    /// Reads it. Where nothing was ever deployed, `program` is taken.
     pub(super) async fn read(backing: &Backing, board: &Board, program: &Arc<Program>) -> Result<Self, StartError> {
         board.add_program(&program.version, program.clone());
         let store = &*backing.store;
         let head = backing.journal.head().await?;
-        let active = store.active_program().await?.map(|(version, _)| version);
-        let first = match &active {
-            Some(version) => known(store, board, version).await?,
-            None => program.clone(),
-        };
-        let offsets = store.shard_offsets().await?.into_iter().collect();
-        Ok(Self { head, active, program: first, offsets })
+        let deploys = backing.journal.deploys().await?;
+        let reached = store.shards_reached().await?.into_iter().collect();
+        let in_force = deploys.last().map(|(_, version)| version.clone());
+        let mut left = Self { head, programs: BTreeMap::new(), in_force, given: program.clone(), reached };
+        let first = left.replay_after();
+        for (index, (offset, version)) in deploys.iter().enumerate() {
+            let is_needed = deploys.get(index + 1).is_none_or(|(next, _)| *next > first);
+            if is_needed {
+                left.programs.insert(*offset, known(store, board, version).await?);
+            }
+        }
+        Ok(left)
     }
 
-    /// Up to where a shard has applied the journal.
-    pub(super) fn offset(&self, shard: ShardId) -> Offset {
-        self.offsets.get(&shard).copied().unwrap_or_default()
+    /// Up to where a shard has come.
+    pub(super) fn reached(&self, shard: ShardId) -> Reached {
+        self.reached.get(&shard).copied().unwrap_or(Reached { offset: Offset(0), time: Timestamp::MIN })
+    }
+
+    /// The instant after which all entries that are still to come must be received: some shard let time pass so far.
+    pub(super) fn time(&self) -> Timestamp {
+        self.reached.values().map(|reached| reached.time).max().unwrap_or(Timestamp::MIN)
+    }
+
+    /// The program that was in force where a shard goes on.
+    pub(super) fn program(&self, shard: ShardId) -> Arc<Program> {
+        let before = self.programs.range(..=self.reached(shard).offset).next_back();
+        before.map_or(&self.given, |(_, program)| program).clone()
     }
 
     /// The entry after which the journal has to be read again.
     fn replay_after(&self) -> Offset {
-        let applied = (0..SHARDS).map(|shard| self.offset(ShardId(shard))).min().unwrap_or_default();
-        applied.min(Offset(self.head.offset.0.saturating_sub(1)))
+        (0..SHARDS).map(|shard| self.reached(ShardId(shard)).offset).min().unwrap_or_default()
     }
 }
 
@@ -75,38 +93,26 @@ async fn known(store: &dyn Store, board: &Board, version: &str) -> Result<Arc<Pr
     Ok(program)
 }
 
-/// Feeds the shards what they have not applied yet. Returns the version of the program that is in force at the end.
+/// Feeds the shards what they have not applied yet.
 pub(super) async fn replay(
     backing: &Backing,
     board: &Board,
     sequencer: &Addr<Sequencer>,
     left: &Left,
-) -> Result<Option<String>, StartError> {
-    let mut in_force = left.active.clone();
+) -> Result<(), StartError> {
     let mut after = left.replay_after();
     let mut count = 0_usize;
     while after < left.head.offset {
         let entries = backing.journal.read(after, PAGE).await?;
         let Some(last) = entries.last() else { break };
         after = last.offset;
-        for version in entries.iter().filter_map(deployed) {
-            known(&*backing.store, board, version).await?;
-            in_force = Some(version.to_owned());
-        }
         count += entries.len();
         hand_over(sequencer, entries).await?;
         until(|| board.waiting() < WAITING_LIMIT).await;
     }
     until(|| board.waiting() == 0).await;
     tracing::info!(entries = count, head = left.head.offset.0, "the journal is applied");
-    Ok(in_force)
-}
-
-fn deployed(entry: &Entry) -> Option<&str> {
-    match &entry.body {
-        EntryBody::Deploy(deploy) => Some(&deploy.version),
-        _ => None,
-    }
+    Ok(())
 }
 
 async fn hand_over(sequencer: &Addr<Sequencer>, entries: Vec<Entry>) -> Result<(), StartError> {
@@ -120,19 +126,15 @@ pub(super) async fn deploy(
     sequencer: &Addr<Sequencer>,
     program: &Program,
     left: &Left,
-    in_force: Option<&str>,
 ) -> Result<(), StartError> {
     let version = &program.version;
-    if in_force != Some(version) {
+    if left.in_force.as_ref() != Some(version) {
         store.save_program(version, &program.sources).await?;
         let deploy = Take(Request::Deploy { version: version.clone() });
         let answer = sequencer.send(deploy).await.map_err(|error| StartError::Unusable(error.to_string()))?;
         answer.map_err(|refused| StartError::Unusable(refused.to_string()))?;
         until(|| board.waiting() == 0).await;
         tracing::info!(version, "the workspace's rules and journeys are deployed");
-    }
-    if left.active.as_ref() != Some(version) {
-        store.set_active_program(version).await?;
     }
     Ok(())
 }

@@ -84,15 +84,16 @@ impl Sequencer {
         board: Arc<Board>,
         shards: Vec<Addr<Shard>>,
         head: JournalHead,
+        time: Timestamp,
     ) -> Self {
-        board.note_journal_time(head.received_at);
+        board.note_journal_time(head.received_at.max(time));
         let shards = shards.into_iter().map(|address| Link { address, backlog: VecDeque::new() }).collect();
         Self {
             journal,
             board,
             shards,
             head,
-            watermark: Timestamp::MIN,
+            watermark: time,
             resolver: Resolver::default(),
             waiting: VecDeque::new(),
             pulses: Vec::new(),

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
 use crate::store::Backing;
+use crate::store::state::Reached;
 use crate::workspace::Program;
 
 use super::batch::{Batch, Done, Mode, patiently};
@@ -71,7 +72,7 @@ pub(super) struct Start {
     pub(super) board: Arc<Board>,
     pub(super) program: Arc<Program>,
     /// Where the replay begins: each profile knows itself what it has seen since.
-    pub(super) offset: Offset,
+    pub(super) reached: Reached,
     /// Bytes that live customers may take.
     pub(super) budget: usize,
 }
@@ -128,7 +129,7 @@ struct Plan {
 
 impl Shard {
     pub(super) fn new(start: Start) -> Self {
-        let Start { id, backing, writer, board, program, offset, budget } = start;
+        let Start { id, backing, writer, board, program, reached, budget } = start;
         let wakes = Wakes::new();
         board.set_earliest_wake(id, wakes.earliest());
         Self {
@@ -137,14 +138,14 @@ impl Shard {
             writer,
             board,
             program,
-            applied: offset,
+            applied: reached.offset,
             now: Timestamp::MIN,
             queue: VecDeque::new(),
             broadcasts: Broadcasts::default(),
             slots: Slots::new(budget),
             wakes,
             unsaved: Unsaved::default(),
-            pending: Pending::new(id, offset),
+            pending: Pending::new(id, reached),
             to_save: VecDeque::new(),
             failed: Vec::new(),
             again_from: None,

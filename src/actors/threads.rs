@@ -91,8 +91,8 @@ impl Threads {
                 backing: backing.clone(),
                 writer: writer.clone(),
                 board: board.clone(),
-                program: left.program.clone(),
-                offset: left.offset(id),
+                program: left.program(id),
+                reached: left.reached(id),
                 budget: memory / usize::from(SHARDS),
             };
             let thread = &self.shards[usize::from(id.0) % self.shards.len()];

@@ -6,10 +6,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::json;
 
-use crate::model::{ConsentKey, Entry, Offset, ProfileId, Timestamp};
+use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Kind};
-use super::entity::{deny, journal_block, relay, schedule_fired};
+use super::entity::{deny, deploy, journal_block, relay, schedule_fired};
 use super::error::to_json;
 use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
@@ -64,6 +64,13 @@ impl Database {
                 entries: Set(to_json(&append.entries)?),
             };
             journal_block::Entity::insert(row).exec_without_returning(&transaction).await?;
+        }
+        for entry in &append.entries {
+            if let EntryBody::Deploy(deployed) = &entry.body {
+                let row =
+                    deploy::ActiveModel { offset: Set(entry.offset.0 as i64), version: Set(deployed.version.clone()) };
+                deploy::Entity::insert(row).exec_without_returning(&transaction).await?;
+            }
         }
         identity::write(&transaction, &append.identities).await?;
         write_denies(&transaction, &append.denies).await?;
@@ -126,6 +133,15 @@ impl Database {
             }
         }
         Ok(entries)
+    }
+
+    /// Which program came into force with which entry, in order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError> {
+        let rows = deploy::Entity::find().order_by_asc(deploy::Column::Offset).all(&self.read).await?;
+        Ok(rows.into_iter().map(|row| (Offset(row.offset as u64), row.version)).collect())
     }
 
     /// The last instant of each journey's schedule that was fired.

@@ -1,9 +1,9 @@
 //! Programs: the sources of every version that decided something.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue::Set, EntityTrait};
+use sea_orm::{ActiveValue::Set, EntityTrait, QueryOrder};
 
-use super::entity::program;
+use super::entity::{deploy, program};
 use super::error::to_json;
 use super::{Database, StoreError};
 
@@ -37,22 +37,15 @@ impl Database {
         .transpose()
     }
 
-    /// The version in force when everything in the journal has been applied, and its sources.
+    /// The version that was deployed last, and its sources.
     ///
     /// # Errors
-    /// The database failed.
+    /// The database failed, or the sources are missing.
     pub async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError> {
-        let Some(version) = self.setting("active_program").await? else { return Ok(None) };
+        let last = deploy::Entity::find().order_by_desc(deploy::Column::Offset).one(&self.write).await?;
+        let Some(deploy::Model { version, .. }) = last else { return Ok(None) };
         let sources = self.program(&version).await?;
         let sources = sources.ok_or_else(|| StoreError::Corrupt(format!("the program {version} is missing")))?;
         Ok(Some((version, sources)))
-    }
-
-    /// Notes which version is in force.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn set_active_program(&self, version: &str) -> Result<(), StoreError> {
-        self.put_setting("active_program", version).await
     }
 }

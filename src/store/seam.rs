@@ -15,7 +15,7 @@ use super::identity::Identifier;
 use super::journal::{Append, JournalHead};
 use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus};
 use super::program::ProgramSources;
-use super::state::{SavedProfile, ShardCommit};
+use super::state::{Reached, SavedProfile, ShardCommit};
 use super::{Database, StoreError};
 
 /// The ordered durable log of all that was accepted. It has one writer at a time.
@@ -42,6 +42,9 @@ pub trait Journal: Debug + Send + Sync {
 
     /// The profile that this one was merged into, at the end of the chain; itself if it was not.
     async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError>;
+
+    /// Which program came into force with which entry, in order. What was decided before the first knew none.
+    async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError>;
 
     /// The last instant of each schedule that was fired.
     async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError>;
@@ -75,8 +78,8 @@ pub trait Store: Debug + Send + Sync {
         limit: u64,
     ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError>;
 
-    /// The offset from which each shard is replayed; shards that never committed are missing.
-    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError>;
+    /// How far each shard has come; those that never committed are missing.
+    async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError>;
 
     /// Relays that have been committed and not yet appended to the journal, oldest first.
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError>;
@@ -95,12 +98,6 @@ pub trait Store: Debug + Send + Sync {
 
     /// The sources of a version.
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError>;
-
-    /// The version that was last noted as active, with its sources.
-    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError>;
-
-    /// Notes a version as active.
-    async fn set_active_program(&self, version: &str) -> Result<(), StoreError>;
 
     /// A secret of this installation, made at the first call and then kept.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
@@ -149,6 +146,10 @@ impl Journal for Database {
         self.surviving_profile(profile).await
     }
 
+    async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError> {
+        self.deploys().await
+    }
+
     async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
         self.schedules_fired().await
     }
@@ -183,8 +184,8 @@ impl Store for Database {
         self.wakes(shard, after, until, limit).await
     }
 
-    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
-        self.shard_offsets().await
+    async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
+        self.shards_reached().await
     }
 
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
@@ -209,14 +210,6 @@ impl Store for Database {
 
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError> {
         self.program(version).await
-    }
-
-    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError> {
-        self.active_program().await
-    }
-
-    async fn set_active_program(&self, version: &str) -> Result<(), StoreError> {
-        self.set_active_program(version).await
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {

@@ -25,6 +25,8 @@ pub struct ShardCommit {
     pub shard: ShardId,
     /// A replay of this shard begins after here: all that came before is in the saved profiles.
     pub offset: Offset,
+    /// Time has passed up to here: entries that are still to come must be received after it.
+    pub time: Timestamp,
     pub profiles: Vec<SavedProfile>,
     pub memberships: Vec<(ProfileId, MembershipChange)>,
     pub effects: Vec<Effect>,
@@ -43,6 +45,7 @@ impl ShardCommit {
         Self {
             shard,
             offset,
+            time: Timestamp::MIN,
             profiles: Vec::new(),
             memberships: Vec::new(),
             effects: Vec::new(),
@@ -52,6 +55,13 @@ impl ShardCommit {
             poison: Vec::new(),
         }
     }
+}
+
+/// How far a shard has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reached {
+    pub offset: Offset,
+    pub time: Timestamp,
 }
 
 /// A profile at rest.
@@ -81,8 +91,8 @@ impl Database {
         write_relays(&transaction, commits).await?;
         let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
         quarantine::write_poison(&transaction, &poison).await?;
-        let offsets = newest(commits.iter().map(|commit| (commit.shard.0, commit.offset.0)));
-        let offsets = offsets.into_iter().map(|(shard, offset)| json!([shard, offset])).collect();
+        let reached = newest(commits.iter().map(|commit| (commit.shard.0, (commit.offset.0, commit.time.0))));
+        let offsets = reached.into_iter().map(|(shard, (offset, time))| json!([shard, offset, time])).collect();
         OFFSETS.write(&transaction, offsets).await?;
         transaction.commit().await?;
         Ok(())
@@ -129,13 +139,15 @@ impl Database {
         Ok(living.count(&self.read).await?)
     }
 
-    /// The offset up to which each shard has applied; shards that never committed are missing.
+    /// How far each shard has come; those that never committed are missing.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
+    pub async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
         let rows = shard_offset::Entity::find().all(&self.write).await?;
-        Ok(rows.into_iter().map(|row| (ShardId(row.shard as u16), Offset(row.applied as u64))).collect())
+        let reached =
+            |row: &shard_offset::Model| Reached { offset: Offset(row.applied as u64), time: Timestamp(row.time) };
+        Ok(rows.into_iter().map(|row| (ShardId(row.shard as u16), reached(&row))).collect())
     }
 
     /// The wakes of a shard's profiles after `after` (an instant, and of that instant a profile) and up to `until`,
@@ -222,8 +234,8 @@ const PROFILES: Bulk = Bulk {
 };
 const OFFSETS: Bulk = Bulk {
     table: "shard_offset",
-    columns: &[("shard", Kind::Int), ("applied", Kind::Int)],
-    conflict: Conflict::Replace(&["shard"], &["applied"]),
+    columns: &[("shard", Kind::Int), ("applied", Kind::Int), ("time", Kind::Int)],
+    conflict: Conflict::Replace(&["shard"], &["applied", "time"]),
 };
 const MEMBERSHIPS: Bulk = Bulk {
     table: "membership",

@@ -4,17 +4,18 @@ use tidewater::engine::transition::{Cause, MembershipChange, Relay};
 use tidewater::engine::{Effect, EffectBody, Fact, StepOutcome};
 use tidewater::model::value::ValueMap;
 use tidewater::model::{
-    ConsentKey, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Target, Timestamp,
-    Value,
+    ConsentKey, Deploy, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Target,
+    Timestamp, Value,
 };
 use tidewater::store::Database;
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
-use tidewater::store::state::{SavedProfile, ShardCommit};
+use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
 
 use crate::databases::{TestDatabase, on_both_databases};
 
 on_both_databases!(
+    a_database_of_the_first_version_is_brought_up_to_date,
     the_journal_comes_back_in_order,
     an_append_is_whole_or_not_there,
     a_commit_is_whole_or_not_there,
@@ -121,8 +122,8 @@ fn full(profile: ProfileId, offset: u64) -> ShardCommit {
 
 /// Everything that commits write, as one text to compare.
 async fn all_of(store: &Database, profile: ProfileId) -> String {
-    let mut offsets = store.shard_offsets().await.unwrap();
-    offsets.sort();
+    let mut reached = store.shards_reached().await.unwrap();
+    reached.sort_by_key(|(shard, _)| *shard);
     let journeys = tidewater::analytics::journey_report(store, "welcome").await.unwrap();
     format!(
         "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
@@ -134,7 +135,7 @@ async fn all_of(store: &Database, profile: ProfileId) -> String {
         store.outbox(None, 100).await.unwrap(),
         store.pending_relays(100).await.unwrap(),
         store.quarantine(100).await.unwrap(),
-        offsets,
+        reached,
         journeys,
     )
 }
@@ -379,10 +380,16 @@ async fn everything_is_there_after_reopening(database: TestDatabase) {
     let profile = ProfileId(7);
     store.commit(&[full(profile, 1)]).await.unwrap();
     store.append(&Append { entries: block(1..=3), ..Append::default() }).await.unwrap();
+    let deploy = |offset, version: &str| Entry {
+        target: Target::Everyone,
+        body: EntryBody::Deploy(Deploy { version: version.to_owned() }),
+        ..block(offset..=offset).remove(0)
+    };
     let sources = vec![("rules/a.tide".to_owned(), "topic news".to_owned())];
     assert_eq!(store.active_program().await.unwrap(), None);
     store.save_program("v1", &sources).await.unwrap();
-    store.set_active_program("v1").await.unwrap();
+    store.append(&Append { entries: vec![deploy(4, "v0"), deploy(5, "v1")], ..Append::default() }).await.unwrap();
+    assert_eq!(store.deploys().await.unwrap(), [(Offset(4), "v0".to_owned()), (Offset(5), "v1".to_owned())]);
     let secret = store.secret("links").await.unwrap();
     assert_eq!(secret.len(), 32);
     assert_ne!(store.secret("other").await.unwrap(), secret);
@@ -416,4 +423,23 @@ async fn a_store_that_must_not_be_used_says_why(database: TestDatabase) {
     database.tamper("INSERT INTO seaql_migrations (version, applied_at) VALUES ('v9', 0)").await;
     let error = Database::open(&database.url).await.unwrap_err().to_string();
     assert!(error.contains("newer"), "{error}");
+}
+
+async fn a_database_of_the_first_version_is_brought_up_to_date(database: TestDatabase) {
+    let store = database.open().await;
+    store.save_program("v1", &[]).await.unwrap();
+    store.commit(&[ShardCommit { time: Timestamp(9), ..nothing(ProfileId(7), 4) }]).await.unwrap();
+    store.close().await;
+    for sql in [
+        "DROP TABLE deploy",
+        "ALTER TABLE shard_offset DROP COLUMN time",
+        "INSERT INTO setting (name, value) VALUES ('active_program', 'v1')",
+        "DELETE FROM seaql_migrations WHERE version = 'v2'",
+    ] {
+        database.tamper(sql).await;
+    }
+    let store = database.open().await;
+    assert_eq!(store.active_program().await.unwrap(), Some(("v1".to_owned(), Vec::new())));
+    let reached = Reached { offset: Offset(4), time: Timestamp::MIN };
+    assert_eq!(store.shards_reached().await.unwrap(), [(ProfileId(7).shard(), reached)]);
 }

@@ -63,8 +63,13 @@ impl Replay {
 }
 
 fn a_replay_from_zero_agrees(outcome: &Outcome) {
-    let (program, mut replay) = (&outcome.program, Replay::default());
+    let mut replay = Replay::default();
+    let mut program = outcome.programs.values().next().expect("a program");
     for entry in &outcome.durable.journal {
+        let before = program;
+        if let EntryBody::Deploy(deploy) = &entry.body {
+            program = &outcome.programs[&deploy.version];
+        }
         let concerned: Vec<ProfileId> = match entry.target {
             Target::Profile(profile) => vec![profile],
             Target::Everyone => replay.profiles.keys().copied().collect(),
@@ -72,7 +77,7 @@ fn a_replay_from_zero_agrees(outcome: &Outcome) {
         for id in concerned {
             let mut profile = replay.profiles.remove(&id).unwrap_or_else(|| Profile::new(id));
             if matches!(entry.body, EntryBody::Deploy(_)) {
-                let fired = engine::fire(&mut profile, program, Timestamp(entry.received_at.0 - 1));
+                let fired = engine::fire(&mut profile, before, Timestamp(entry.received_at.0 - 1));
                 replay.note(id, fired);
             }
             let applied = engine::apply(&mut profile, program, entry);
@@ -89,7 +94,10 @@ fn a_replay_from_zero_agrees(outcome: &Outcome) {
         outcome.durable.profiles.iter().map(|(id, saved)| (*id, text(&saved.snapshot))).collect();
     let replayed: BTreeMap<ProfileId, String> =
         replay.profiles.iter().map(|(id, profile)| (*id, text(&snapshot::encode(profile)))).collect();
-    assert_eq!(kept, replayed, "saved states and those of a replay from zero");
+    for (id, replayed) in &replayed {
+        assert_eq!(kept.get(id), Some(replayed), "the saved state of {id} and that of a replay from zero");
+    }
+    assert_eq!(kept.len(), replayed.len(), "who is known");
     for (id, saved) in &outcome.durable.profiles {
         assert_eq!(saved.wake, replay.profiles[id].wake(), "the wake of {id}");
         assert!(saved.wake.is_none_or(|wake| wake > outcome.end), "every wake that was due was fired");

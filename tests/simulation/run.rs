@@ -83,12 +83,24 @@ const SETTINGS: &str = "sources:\n  shop: key\nchannels:\n  crm: { kind: webhook
                         whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, allow_private_network: true }\n  email: { kind: smtp, \
                         host: 127.0.0.1, security: none, from: shop@example.com }\n";
 
-fn workspace(memory: usize) -> (Arc<Program>, Arc<Config>) {
+/// What an author changes in the middle of a run.
+const EDITS: [(&str, &str); 4] = [
+    ("at least 3 times in last 7 days", "at least 2 times in last 7 days"),
+    ("spent > 300", "spent > 100"),
+    ("- wait: 1 day", "- wait: 6 hours"),
+    ("      timeout: [ { id: nudge, email: { template: hello, subject: \"Come back\" } } ]", "      timeout: []"),
+];
+
+fn workspace(memory: usize, is_edited: bool) -> (Arc<Program>, Arc<Config>) {
+    let edited = |text: &str| match is_edited {
+        true => EDITS.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
+        false => text.to_owned(),
+    };
     let file = |path: &str, text: &str| (path.to_owned(), text.trim_start().to_owned());
     let files = vec![
         file("tidewater.yaml", SETTINGS),
-        file("rules/shop.tide", RULES),
-        file("journeys/shop.yaml", JOURNEYS),
+        file("rules/shop.tide", &edited(RULES)),
+        file("journeys/shop.yaml", &edited(JOURNEYS)),
         file("templates/hello.txt", "Hello\n"),
     ];
     let loaded = load::compile(files, &|_| None);
@@ -100,7 +112,8 @@ fn workspace(memory: usize) -> (Arc<Program>, Arc<Config>) {
 /// What can be known of a run from outside, and what is durable at its end.
 #[derive(Debug)]
 pub struct Outcome {
-    pub program: Arc<Program>,
+    /// Every program that may have been in force, by version.
+    pub programs: BTreeMap<String, Arc<Program>>,
     pub durable: Durable,
     pub world: Arc<World>,
     pub end: Timestamp,
@@ -135,24 +148,26 @@ fn rng(seed: u64, stream: u64) -> TestRng {
     TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
-const DEATHS: usize = 5;
+const DEATHS: usize = 8;
 
 pub fn run(seed: u64) -> Outcome {
     let mut chance = rng(seed, 0);
     // In half of the runs hardly anyone has room in memory, and is let go and loaded again all the time.
-    let (program, config) = workspace([1 << 30, 1 << 19][chance.random_range(0..2)]);
+    let memory = [1 << 30, 1 << 19][chance.random_range(0..2)];
+    let workspaces = [workspace(memory, false), workspace(memory, true)];
+    let programs = workspaces.iter().map(|(program, _)| (program.version.clone(), program.clone())).collect();
     let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
     let steps = chance.random_range(4..14);
     let script = Author { chance: &mut chance, now: start, sent: Vec::new() }.write(steps);
     let weather = Weather {
         fails: [0, 5, 60][chance.random_range(0..3)],
         lies: [0, 5, 40][chance.random_range(0..3)],
-        dies: [0, 1, 4][chance.random_range(0..3)],
+        dies: [0, 1, 2, 4][chance.random_range(0..4)],
         slow: [1, 10, 200][chance.random_range(0..3)],
     };
     let world = World::new(rng(seed, 1));
     let sources = Arc::new(Sources {
-        intake: Intake::new(program.clone()),
+        intake: Intake::new(workspaces[0].0.clone()),
         clock: Clock::virtual_from(start),
         world: world.clone(),
         told: Mutex::default(),
@@ -161,7 +176,9 @@ pub fn run(seed: u64) -> Outcome {
     loop {
         let weather = if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather };
         let memory = Memory::new(durable, rng(seed, 2 + lives as u64), weather, &world);
-        let is_done = live(&memory, (&program, &config), &sources, &script, &mut next);
+        // A start may be the first after an edit, or after the edit was taken back.
+        let (program, config) = &workspaces[chance.random_range(0..2)];
+        let is_done = live(&memory, (program, config), &sources, &script, &mut next);
         durable = memory.durable();
         lives += 1;
         calls += *memory.calls.lock().unwrap();
@@ -171,7 +188,7 @@ pub fn run(seed: u64) -> Outcome {
     }
     let told = std::mem::take(&mut *sources.told.lock().unwrap());
     let Told { sent, acked, withdrawn } = told;
-    Outcome { program, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls }
+    Outcome { programs, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls }
 }
 
 /// One life of the platform. False if it died.

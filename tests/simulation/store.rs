@@ -11,12 +11,12 @@ use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
-use tidewater::model::{EffectId, Entry, Offset, ProfileId, ShardId, Timestamp};
+use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate};
 use tidewater::store::program::ProgramSources;
-use tidewater::store::state::{SavedProfile, ShardCommit};
+use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Journal, Store, StoreError};
 
 use super::world::World;
@@ -37,9 +37,8 @@ pub struct Durable {
     pub changes: BTreeMap<(ProfileId, String, Timestamp, bool), MembershipChange>,
     pub history: BTreeMap<Offset, (ProfileId, String)>,
     pub poison: BTreeSet<Offset>,
-    offsets: BTreeMap<ShardId, Offset>,
+    reached: BTreeMap<ShardId, Reached>,
     programs: BTreeMap<String, ProgramSources>,
-    active: Option<String>,
 }
 
 /// What may go wrong with a call.
@@ -236,8 +235,10 @@ impl Durable {
                 }
             }
             self.poison.extend(commit.poison.iter().map(|(offset, _)| *offset));
-            let before = self.offsets.insert(commit.shard, commit.offset);
-            assert!(before.is_none_or(|before| before <= commit.offset), "a shard's offset never goes back");
+            let Reached { offset, time } = Reached { offset: commit.offset, time: commit.time };
+            let before = self.reached.insert(commit.shard, Reached { offset, time });
+            assert!(before.is_none_or(|before| before.offset <= offset), "a shard's offset never goes back");
+            assert!(before.is_none_or(|before| before.time <= time), "nor its time");
         }
     }
 
@@ -349,6 +350,17 @@ impl Journal for Memory {
         self.call("surviving_profile", |durable| durable.survivor(profile)).await
     }
 
+    async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError> {
+        self.call("deploys", |durable| {
+            let deployed = |entry: &Entry| match &entry.body {
+                EntryBody::Deploy(deploy) => Some((entry.offset, deploy.version.clone())),
+                _ => None,
+            };
+            durable.journal.iter().filter_map(deployed).collect()
+        })
+        .await
+    }
+
     async fn schedules_fired(&self) -> Result<Vec<(String, Timestamp)>, StoreError> {
         self.call("schedules_fired", |durable| durable.schedules.clone().into_iter().collect()).await
     }
@@ -400,8 +412,8 @@ impl Store for Memory {
         .await
     }
 
-    async fn shard_offsets(&self) -> Result<Vec<(ShardId, Offset)>, StoreError> {
-        self.call("shard_offsets", |durable| durable.offsets.clone().into_iter().collect()).await
+    async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
+        self.call("shards_reached", |durable| durable.reached.clone().into_iter().collect()).await
     }
 
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
@@ -445,19 +457,6 @@ impl Store for Memory {
 
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError> {
         self.call("program", |durable| durable.programs.get(version).cloned()).await
-    }
-
-    async fn active_program(&self) -> Result<Option<(String, ProgramSources)>, StoreError> {
-        self.call("active_program", |durable| {
-            let version = durable.active.clone()?;
-            let sources = durable.programs.get(&version).cloned()?;
-            Some((version, sources))
-        })
-        .await
-    }
-
-    async fn set_active_program(&self, version: &str) -> Result<(), StoreError> {
-        self.call("set_active_program", |durable| durable.active = Some(version.to_owned())).await
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {

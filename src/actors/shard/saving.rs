@@ -36,7 +36,7 @@ impl Shard {
             return;
         }
         (self.is_saving, self.is_checkpoint_due) = (true, false);
-        let commit = self.pending.take(offset);
+        let commit = self.pending.take(offset, self.now);
         let saved: Vec<ProfileId> = commit.profiles.iter().map(|saved| saved.id).collect();
         let writer = self.writer.clone();
         let write = async move {

@@ -1,6 +1,7 @@
 //! The tables, one a file.
 
 pub mod deny;
+pub mod deploy;
 pub mod history;
 pub mod identity;
 pub mod journal_block;

@@ -1,4 +1,4 @@
-//! What the store keeps about itself: shard count, active program, secrets for signing.
+//! What the store keeps about itself: shard count, secrets for signing.
 
 use sea_orm::entity::prelude::*;
 

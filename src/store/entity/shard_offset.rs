@@ -1,4 +1,4 @@
-//! How far each shard has applied the journal.
+//! How far each shard has applied the journal, and up to which instant it let time pass.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,6 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub shard: i32,
     pub applied: i64,
+    pub time: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

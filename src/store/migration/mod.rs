@@ -3,12 +3,13 @@
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 mod v1;
+mod v2;
 
 pub(super) struct Migrator;
 
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(v1::Migration)]
+        vec![Box::new(v1::Migration), Box::new(v2::Migration)]
     }
 }
