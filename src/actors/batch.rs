@@ -7,13 +7,14 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::future::join_all;
 
+use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
-use super::customer::{Customer, Poison, Task, Work, Worked};
+use super::customer::{Answer, Customer, Poison, Task, Work, Worked};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -74,25 +75,53 @@ impl Batch {
             }
         }
         let is_careful = self.mode != Mode::Quick;
-        let works = tasks.iter().filter_map(|(id, task)| {
-            let customer = self.customers.get(id)?.clone();
-            let (program, broadcasts) = (self.program.clone(), self.broadcasts.clone());
-            let work = Work { program, broadcasts, task: task.clone(), is_careful };
-            Some(async move { (*id, customer.send(work).await, customer) })
-        });
-        for (id, answer, customer) in join_all(works).await {
-            match answer {
-                Ok(Ok(worked)) => done.worked.push((id, customer, worked)),
-                Ok(Err(panicked)) if is_careful => done.left_out.extend(left_out(&tasks[&id], &panicked.reason)),
-                Err(_) if is_careful => done.left_out.extend(left_out(&tasks[&id], "the customer's actor ended")),
-                // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
-                Ok(Err(_)) | Err(_) => {
-                    tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
-                    done.failed.push((id, tasks[&id].clone()));
+        let mut works: Vec<(ProfileId, Option<Vec<Past>>)> = tasks.keys().map(|id| (*id, None)).collect();
+        while !works.is_empty() {
+            let mut wanting = Vec::new();
+            for (id, answer, customer) in self.ask(&tasks, works).await {
+                match answer {
+                    Ok(Answer::Worked(worked)) => done.worked.push((id, customer, worked)),
+                    Ok(Answer::Wants(wanted)) => wanting.push((id, wanted)),
+                    Ok(Answer::Panicked(panicked)) if is_careful => {
+                        done.left_out.extend(left_out(&tasks[&id], &panicked.reason));
+                    }
+                    Err(_) if is_careful => done.left_out.extend(left_out(&tasks[&id], "the customer's actor ended")),
+                    // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
+                    Ok(Answer::Panicked(_)) | Err(_) => {
+                        tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
+                        done.failed.push((id, tasks[&id].clone()));
+                    }
                 }
             }
+            works = self.with_history(wanting).await;
         }
         done
+    }
+
+    /// Has customers work, all at once.
+    async fn ask(
+        &self,
+        tasks: &BTreeMap<ProfileId, Task>,
+        works: Vec<(ProfileId, Option<Vec<Past>>)>,
+    ) -> Vec<(ProfileId, Result<Answer, MailboxError>, Addr<Customer>)> {
+        let is_careful = self.mode != Mode::Quick;
+        let asked = works.into_iter().filter_map(|(id, history)| {
+            let customer = self.customers.get(&id)?.clone();
+            let (program, broadcasts) = (self.program.clone(), self.broadcasts.clone());
+            let work = Work { program, broadcasts, history, task: tasks[&id].clone(), is_careful };
+            Some(async move { (id, customer.send(work).await, customer) })
+        });
+        join_all(asked).await
+    }
+
+    /// The pasts that customers want, read together.
+    async fn with_history(&self, wanting: Vec<(ProfileId, Wanted)>) -> Vec<(ProfileId, Option<Vec<Past>>)> {
+        let Some(wanted) = wanting.iter().map(|(_, wanted)| wanted.clone()).reduce(Wanted::and) else {
+            return Vec::new();
+        };
+        let ids: Vec<ProfileId> = wanting.iter().map(|(id, _)| *id).collect();
+        let mut pasts = patiently(|| self.backing.store.pasts(&ids, &wanted)).await;
+        ids.into_iter().map(|id| (id, Some(pasts.remove(&id).unwrap_or_default()))).collect()
     }
 
     /// Starts customers from what is saved of them, and after a failure from what the journal holds since.

@@ -35,6 +35,7 @@ pub(super) struct Board {
     is_stopping: AtomicBool,
     trouble: RwLock<BTreeMap<Part, String>>,
     programs: RwLock<BTreeMap<String, Arc<Program>>>,
+    in_force: RwLock<Arc<Program>>,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ struct Gauge {
 }
 
 impl Board {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, program: Arc<Program>) -> Self {
         let gauge = || Gauge { earliest_wake: AtomicI64::new(Timestamp::MAX.0), is_ticked: AtomicBool::new(false) };
         Self {
             clock,
@@ -56,7 +57,8 @@ impl Board {
             shards: (0..SHARDS).map(|_| gauge()).collect(),
             is_stopping: AtomicBool::new(false),
             trouble: RwLock::new(BTreeMap::new()),
-            programs: RwLock::new(BTreeMap::new()),
+            programs: RwLock::new([(program.version.clone(), program.clone())].into()),
+            in_force: RwLock::new(program),
         }
     }
 
@@ -154,6 +156,15 @@ impl Board {
     pub(super) fn add_program(&self, version: &str, program: Arc<Program>) {
         let mut programs = self.programs.write().unwrap_or_else(PoisonError::into_inner);
         programs.insert(version.to_owned(), program);
+    }
+
+    /// The program that was deployed last.
+    pub(super) fn in_force(&self) -> Arc<Program> {
+        self.in_force.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn put_in_force(&self, program: Arc<Program>) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = program;
     }
 
     pub(super) fn program(&self, version: &str) -> Option<Arc<Program>> {

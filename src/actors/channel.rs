@@ -14,7 +14,6 @@ use crate::channels::Outcome;
 use crate::model::{EffectId, Timestamp};
 use crate::store::outbox::{Claim, Claimed};
 use crate::store::{Store, StoreError};
-use crate::workspace::Program;
 
 use super::board::Board;
 use super::carrier::Carrier;
@@ -42,7 +41,6 @@ pub(super) struct Settle;
 pub(super) struct ChannelActor {
     name: String,
     carrier: Arc<dyn Carrier>,
-    program: Arc<Program>,
     store: Arc<dyn Store>,
     board: Arc<Board>,
     sequencer: Addr<Sequencer>,
@@ -64,7 +62,6 @@ impl ChannelActor {
     pub(super) fn new(
         name: String,
         carrier: Arc<dyn Carrier>,
-        program: Arc<Program>,
         store: Arc<dyn Store>,
         board: Arc<Board>,
         sequencer: Addr<Sequencer>,
@@ -72,7 +69,6 @@ impl ChannelActor {
         Self {
             name,
             carrier,
-            program,
             store,
             board,
             sequencer,
@@ -173,7 +169,7 @@ impl ChannelActor {
         let Claimed { effect, attempts } = claimed;
         let id = effect.id;
         self.performing.insert(id);
-        let (carrier, program) = (self.carrier.clone(), self.program.clone());
+        let (carrier, program) = (self.carrier.clone(), self.board.in_force());
         let (sequencer, board, name) = (self.sequencer.clone(), self.board.clone(), self.name.clone());
         let perform = async move {
             let attempt = carrier.perform(effect.clone(), attempts, program);

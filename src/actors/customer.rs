@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::engine::backfill::{self, Past, Wanted};
 use crate::engine::transition::Relay;
 use crate::engine::{self, Effect, Fact, MembershipChange, Profile, Transition, snapshot};
 use crate::model::{Entry, EntryBody, Offset, Timestamp};
@@ -29,14 +30,25 @@ pub(super) enum Task {
 
 /// One batch for one customer.
 #[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<Worked, Panicked>")]
+#[rtype(result = "Answer")]
 pub(super) struct Work {
     pub(super) program: Arc<Program>,
     /// What the customer may not have seen yet of what concerns everyone.
     pub(super) broadcasts: Arc<Vec<Broadcast>>,
+    /// The customer's past, where it asked for it.
+    pub(super) history: Option<Vec<Past>>,
     pub(super) task: Task,
     /// Entry by entry, going back to the state before an entry that cannot be applied: slower, after a panic.
     pub(super) is_careful: bool,
+}
+
+/// What comes of one batch for one customer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Worked(Worked),
+    /// Nothing was done: the customer must know this of its past first. The same batch is to come again, with it.
+    Wants(Wanted),
+    Panicked(Panicked),
 }
 
 /// What a batch changed.
@@ -85,13 +97,23 @@ impl Customer {
         Self { profile }
     }
 
+    /// What must be known of the past before this can be done.
+    fn wants(&self, work: &Work) -> Option<Wanted> {
+        let unseen = work.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > self.profile.applied());
+        let wanted =
+            unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(&self.profile, program, entry));
+        wanted.chain(backfill::wanted(&self.profile, &work.program)).reduce(Wanted::and)
+    }
+
     fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
         let mut batch = Batch {
             profile: &mut self.profile,
+            history: work.history.as_deref().unwrap_or_default(),
             is_careful: work.is_careful,
             must_save: matches!(work.task, Task::Save),
             done: Worked::default(),
         };
+        batch.fill(&work.program)?;
         match &work.task {
             Task::Entries(entries) => {
                 for entry in entries {
@@ -119,6 +141,7 @@ impl Customer {
 
 struct Batch<'a> {
     profile: &'a mut Profile,
+    history: &'a [Past],
     is_careful: bool,
     must_save: bool,
     done: Worked,
@@ -159,8 +182,23 @@ impl Batch<'_> {
         if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
             self.done.counted.push(entry.clone());
         }
-        self.done.counted.extend(transition.released.iter().cloned().map(Arc::new));
         self.note(transition);
+        self.fill(program)
+    }
+
+    /// Goes on where a deploy waits for the past; what was parked meanwhile may hold another.
+    fn fill(&mut self, program: &Program) -> Result<(), Panicked> {
+        while backfill::is_unfilled(self.profile) {
+            // What was parked counts only now, and the store does not have it yet.
+            let counted = self.done.counted.iter().filter_map(|entry| Past::of(entry));
+            let history: Vec<Past> = self.history.iter().cloned().chain(counted).collect();
+            let step = |profile: &mut Profile| backfill::fill(profile, program, &history);
+            let at = self.profile.applied();
+            let Some(transition) = self.attempt(step, at, None)? else { break };
+            self.must_save = true;
+            self.changed(at);
+            self.note(transition);
+        }
         Ok(())
     }
 
@@ -207,6 +245,7 @@ impl Batch<'_> {
 
     fn note(&mut self, transition: Transition) {
         self.must_save |= transition.emits();
+        self.done.counted.extend(transition.released.into_iter().map(Arc::new));
         self.done.memberships.extend(transition.memberships);
         self.done.effects.extend(transition.effects);
         self.done.facts.extend(transition.facts);
@@ -241,10 +280,15 @@ impl Actor for Customer {
 }
 
 impl Handler<Work> for Customer {
-    type Result = Result<Worked, Panicked>;
+    type Result = MessageResult<Work>;
 
     fn handle(&mut self, work: Work, _: &mut Self::Context) -> Self::Result {
-        self.work(&work)
+        if work.history.is_none()
+            && let Some(wanted) = self.wants(&work)
+        {
+            return MessageResult(Answer::Wants(wanted));
+        }
+        MessageResult(self.work(&work).map_or_else(Answer::Panicked, Answer::Worked))
     }
 }
 

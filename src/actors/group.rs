@@ -30,9 +30,7 @@ pub(super) enum Request {
         at: Timestamp,
         body: EntryBody,
     },
-    Deploy {
-        version: String,
-    },
+    Deploy(Deploy),
 }
 
 impl Request {
@@ -42,7 +40,7 @@ impl Request {
             Self::Source { events, quarantined } => events.len() + quarantined.len(),
             Self::Platform { events, outbox } => events.len().max(outbox.len()),
             Self::Relays(relays) => relays.len(),
-            Self::ScheduleFired { .. } | Self::Deploy { .. } => 1,
+            Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
         }
     }
 }
@@ -100,7 +98,7 @@ pub(super) async fn build(
                 maker.append.schedules_fired.push((schedule, at));
                 maker.push(Target::Everyone, body);
             }
-            Request::Deploy { version } => maker.push(Target::Everyone, EntryBody::Deploy(Deploy { version })),
+            Request::Deploy(deploy) => maker.push(Target::Everyone, EntryBody::Deploy(deploy)),
         }
         ends.push(maker.last);
     }

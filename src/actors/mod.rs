@@ -34,4 +34,5 @@ mod wakes;
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};
+pub use recovery::Deployed;
 pub use threads::Placement;

@@ -20,7 +20,7 @@ use super::board::Board;
 use super::carrier::{self, Carrier};
 use super::channel::{self, ChannelActor};
 use super::group::Request;
-use super::recovery::{self, Left};
+use super::recovery::{self, Deployed, Left};
 use super::relay::{self, RelayActor};
 use super::schedules::{self, SchedulesActor};
 use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
@@ -73,7 +73,7 @@ pub struct Platform {
 }
 
 struct Inner {
-    program: Arc<Program>,
+    store: Arc<dyn Store>,
     config: Arc<Config>,
     links: Arc<Signer>,
     board: Arc<Board>,
@@ -84,6 +84,7 @@ struct Inner {
     schedules: Addr<SchedulesActor>,
     channels: BTreeMap<String, Addr<ChannelActor>>,
     arbiters: Mutex<Vec<Arbiter>>,
+    deploying: tokio::sync::Mutex<()>,
 }
 
 /// How long a stop waits for what is under way.
@@ -121,7 +122,7 @@ impl Platform {
     ) -> Result<Self, StartError> {
         let StartWith { program, config, backing, clock, placement } = with;
         let Backing { journal, store } = backing.clone();
-        let board = Arc::new(Board::new(clock));
+        let board = Arc::new(Board::new(clock, program.clone()));
         let left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
@@ -135,7 +136,8 @@ impl Platform {
             move |_| Sequencer::new(journal, board, shards, head, time)
         });
         recovery::replay(&backing, &board, &sequencer, &left).await?;
-        recovery::deploy(&*store, &board, &sequencer, &program, &left).await?;
+        recovery::deploy(&*store, &board, &sequencer, &program, left.in_force.as_deref()).await?;
+        recovery::until(|| board.waiting() == 0).await;
         warn_of_the_stranded(&*store, &carriers).await?;
         let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
         sequencer.send(Open).await.map_err(ended)?;
@@ -144,26 +146,36 @@ impl Platform {
             move |_| RelayActor::new(store, sequencer)
         });
         let schedules = SchedulesActor::start_in_arbiter(&threads.channels, {
-            let (backing, board, sequencer, program) =
-                (backing.clone(), board.clone(), sequencer.clone(), program.clone());
-            move |_| SchedulesActor::new(backing, board, sequencer, program)
+            let (backing, board, sequencer) = (backing.clone(), board.clone(), sequencer.clone());
+            move |_| SchedulesActor::new(backing, board, sequencer)
         });
         let channels: BTreeMap<String, Addr<ChannelActor>> = carriers
             .into_iter()
             .map(|(name, carrier)| {
-                let (store, board, sequencer, program) =
-                    (store.clone(), board.clone(), sequencer.clone(), program.clone());
+                let (store, board, sequencer) = (store.clone(), board.clone(), sequencer.clone());
                 let actor_name = name.clone();
                 let address = ChannelActor::start_in_arbiter(&threads.channels, move |_| {
-                    ChannelActor::new(actor_name, carrier, program, store, board, sequencer)
+                    ChannelActor::new(actor_name, carrier, store, board, sequencer)
                 });
                 (name, address)
             })
             .collect();
         writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
         let arbiters = Mutex::new(threads.arbiters);
-        let inner =
-            Inner { program, config, links, board, sequencer, shards, writer, relay, schedules, channels, arbiters };
+        let inner = Inner {
+            store,
+            config,
+            links,
+            board,
+            sequencer,
+            shards,
+            writer,
+            relay,
+            schedules,
+            channels,
+            arbiters,
+            deploying: tokio::sync::Mutex::default(),
+        };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -213,9 +225,34 @@ impl Platform {
         Ok(())
     }
 
+    /// The program that was deployed last.
     #[must_use]
     pub fn program(&self) -> Arc<Program> {
-        self.inner.program.clone()
+        self.inner.board.in_force()
+    }
+
+    /// Puts another program in force, from one entry of the journal on, while everything goes on. Customers take it in
+    /// one after the other, each before whatever comes for it next; see [`Self::sweeps`].
+    ///
+    /// # Errors
+    /// The program needs a channel that this server does not have, or nothing can be stored: the old one stays.
+    pub async fn deploy(&self, program: &Arc<Program>) -> Result<Deployed, StartError> {
+        let inner = &self.inner;
+        let missing = program.destinations().into_iter().find(|name| !inner.channels.contains_key(*name));
+        if let Some(name) = missing {
+            let message = format!("the server has no channel `{name}`: add it to its tidewater.yaml and start it anew");
+            return Err(StartError::Unusable(message));
+        }
+        // One deploy compares itself with the one before.
+        let _turn = inner.deploying.lock().await;
+        let before = self.program();
+        recovery::deploy(&*inner.store, &inner.board, &inner.sequencer, program, Some(&before.version)).await
+    }
+
+    /// Walks of shards over their customers, for deploys and schedules, that are still under way.
+    #[must_use]
+    pub fn sweeps(&self) -> usize {
+        self.inner.board.sweeps()
     }
 
     #[must_use]
@@ -337,7 +374,7 @@ impl Platform {
 
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Platform").field("version", &self.inner.program.version).finish_non_exhaustive()
+        f.debug_struct("Platform").field("version", &self.inner.board.in_force().version).finish_non_exhaustive()
     }
 }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use crate::engine::backfill;
 use crate::model::limit::SHARDS;
-use crate::model::{Entry, Offset, ShardId, Timestamp};
+use crate::model::{Deploy, Entry, Offset, ShardId, Timestamp};
 use crate::store::journal::JournalHead;
 use crate::store::state::Reached;
 use crate::store::{Backing, Store};
@@ -30,7 +31,7 @@ pub(super) struct Left {
     /// Which program came into force with which entry. One that is missing here was never deployed.
     programs: BTreeMap<Offset, Arc<Program>>,
     /// The version that was deployed last.
-    in_force: Option<String>,
+    pub(super) in_force: Option<String>,
     /// What decides where nothing was ever deployed.
     given: Arc<Program>,
     reached: BTreeMap<ShardId, Reached>,
@@ -39,7 +40,6 @@ pub(super) struct Left {
 impl Left {
     /// Reads it. Where nothing was ever deployed, `program` is taken.
     pub(super) async fn read(backing: &Backing, board: &Board, program: &Arc<Program>) -> Result<Self, StartError> {
-        board.add_program(&program.version, program.clone());
         let store = &*backing.store;
         let head = backing.journal.head().await?;
         let deploys = backing.journal.deploys().await?;
@@ -119,24 +119,44 @@ async fn hand_over(sequencer: &Addr<Sequencer>, entries: Vec<Entry>) -> Result<(
     sequencer.send(Replay(entries)).await.map_err(|_| StartError::Unusable("the sequencer ended".to_owned()))
 }
 
-/// Makes the program of the workspace the one that decides, if it is not already.
+/// Makes a program the one that decides, if it is not already: `before` is the version that was deployed last. Returns
+/// what came of it.
+///
+/// The program is known to all before the entry is, and decides for nobody before the entry has come.
 pub(super) async fn deploy(
     store: &dyn Store,
     board: &Board,
     sequencer: &Addr<Sequencer>,
-    program: &Program,
-    left: &Left,
-) -> Result<(), StartError> {
+    program: &Arc<Program>,
+    before: Option<&str>,
+) -> Result<Deployed, StartError> {
     let version = &program.version;
-    if left.in_force.as_ref() != Some(version) {
-        store.save_program(version, &program.sources).await?;
-        let deploy = Take(Request::Deploy { version: version.clone() });
-        let answer = sequencer.send(deploy).await.map_err(|error| StartError::Unusable(error.to_string()))?;
-        answer.map_err(|refused| StartError::Unusable(refused.to_string()))?;
-        until(|| board.waiting() == 0).await;
-        tracing::info!(version, "the workspace's rules and journeys are deployed");
+    if before == Some(version) {
+        board.put_in_force(program.clone());
+        return Ok(Deployed::default());
     }
-    Ok(())
+    let unknown = match before {
+        Some(before) => backfill::unknown(&known(store, board, before).await?.rules, &program.rules),
+        None => Vec::new(),
+    };
+    let backfilled = backfill::segments_by(&program.rules, &unknown).into_iter().collect();
+    store.save_program(version, &program.sources).await?;
+    board.add_program(version, program.clone());
+    let deploy = Take(Request::Deploy(Deploy { version: version.clone(), unknown }));
+    let answer = sequencer.send(deploy).await.map_err(|error| StartError::Unusable(error.to_string()))?;
+    let accepted = answer.map_err(|refused| StartError::Unusable(refused.to_string()))?;
+    board.put_in_force(program.clone());
+    tracing::info!(version, offset = accepted.offset.0, "new rules and journeys are deployed");
+    Ok(Deployed { offset: Some(accepted.offset), backfilled })
+}
+
+/// What came of a deploy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployed {
+    /// The entry from which on the program decides; `None` where it did already.
+    pub offset: Option<Offset>,
+    /// Segments that look at more of the past than was kept: each profile's history tells.
+    pub backfilled: Vec<String>,
 }
 
 /// Waits for something that other threads bring about.

@@ -57,13 +57,18 @@ pub(super) struct SchedulesActor {
 }
 
 impl SchedulesActor {
-    pub(super) fn new(backing: Backing, board: Arc<Board>, sequencer: Addr<Sequencer>, program: Arc<Program>) -> Self {
+    pub(super) fn new(backing: Backing, board: Arc<Board>, sequencer: Addr<Sequencer>) -> Self {
+        let program = board.in_force();
         Self { backing, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Vec::new() }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
         if self.is_busy {
             return;
+        }
+        let program = self.board.in_force();
+        if !Arc::ptr_eq(&program, &self.program) {
+            (self.program, self.plans) = (program, None);
         }
         let Some(plans) = &self.plans else {
             self.plan(ctx);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::model::{Entry, ShardId, Target, Timestamp};
+use crate::model::{Entry, EntryBody, ShardId, Target, Timestamp};
 use crate::store::journal::JournalHead;
 use crate::store::{Journal, StoreError};
 
@@ -219,6 +219,11 @@ impl Sequencer {
     /// Hands entries to the shards that they concern, in order.
     fn deal(&mut self, entries: Vec<Entry>) {
         for entry in entries {
+            if let EntryBody::Deploy(deploy) = &entry.body
+                && let Some(program) = self.board.program(&deploy.version)
+            {
+                self.board.put_in_force(program);
+            }
             let entry = Arc::new(entry);
             match entry.target {
                 Target::Profile(profile) => {

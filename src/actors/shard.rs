@@ -210,6 +210,10 @@ impl Shard {
                 Choice::Again
             }
             Some(Item::Entry(entry)) if entry.target == Target::Everyone => {
+                if asks_for_history(entry) && !self.is_all_saved() {
+                    self.save_all();
+                    return Choice::Nothing;
+                }
                 self.begin_broadcast();
                 Choice::Again
             }
@@ -390,6 +394,11 @@ impl Shard {
             self.slots.trim(|profile| unsaved.holds(profile));
         }
     }
+}
+
+/// Whether profiles need their histories to take this in.
+fn asks_for_history(entry: &Entry) -> bool {
+    matches!(&entry.body, EntryBody::Deploy(deploy) if !deploy.unknown.is_empty())
 }
 
 /// The first entry of a task.

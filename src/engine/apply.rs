@@ -6,6 +6,7 @@ use crate::model::limit::DEDUPE_FINGERPRINTS;
 use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, Value};
 use crate::workspace::Program;
 
+use super::backfill::Unfilled;
 use super::profile::{Awaited, Profile};
 use super::transition::{Cause, Relay, Transition};
 use super::turn::{Happening, Turn};
@@ -27,6 +28,11 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     if profile.awaited.is_some() {
         return wait_for_merge(profile, program, entry);
     }
+    if profile.unfilled.is_some() {
+        profile.applied = entry.offset;
+        profile.parked.push(entry.clone());
+        return Transition::default();
+    }
     let mut out = fire(profile, program, Timestamp(entry.received_at.0.saturating_sub(1)));
     let is_new = profile.applied.0 == 0;
     let at = match &entry.body {
@@ -46,7 +52,12 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     if is_new {
         turn.dirty_all();
     }
-    turn.take(entry);
+    match &entry.body {
+        EntryBody::Deploy(deploy) if !is_new && !deploy.unknown.is_empty() => {
+            turn.profile.unfilled = Some(Unfilled { moment, keys: deploy.unknown.clone() });
+        }
+        _ => turn.take(entry),
+    }
     // What is due at this very instant comes after all entries of this instant, of which there may be more.
     close(turn, Timestamp(entry.received_at.0.saturating_sub(1)), &mut out);
     out
@@ -66,10 +77,10 @@ pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Trans
 }
 
 /// Ends a turn: wakes up to `passed` have been taken into account.
-fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
+pub(super) fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
     let Turn { profile, program, out: done, .. } = turn;
     profile.clock = profile.clock.max(passed);
-    let is_at_rest = profile.merged_into.is_some() || profile.awaited.is_some();
+    let is_at_rest = profile.merged_into.is_some() || profile.awaited.is_some() || profile.unfilled.is_some();
     profile.wake = if is_at_rest { None } else { next_wake(profile, program) };
     out.append(done);
 }
@@ -99,8 +110,8 @@ fn wait_for_merge(profile: &mut Profile, program: &Program, entry: &Entry) -> Tr
     out
 }
 
-/// Applies what was parked, up to the next merge whose other half has not come.
-fn unpark(profile: &mut Profile, program: &Program, out: &mut Transition) {
+/// Applies what was parked, up to the next merge whose other half has not come, or deploy that asks for history.
+pub(super) fn unpark(profile: &mut Profile, program: &Program, out: &mut Transition) {
     let parked = std::mem::take(&mut profile.parked);
     for entry in parked {
         // A parked `Absorb` follows its `Expect`, and is met by it here.
@@ -141,17 +152,20 @@ impl Turn<'_> {
                 self.start_by_schedule(journey);
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
-            EntryBody::Deploy(_) => {
-                self.profile.slots.0 = None;
-                self.leave_removed_segments();
-                self.settle_holds();
-                self.dirty_all();
-                self.mirror_all();
-                self.settle_segments();
-                self.start_existing();
-            }
+            EntryBody::Deploy(_) => self.take_up_program(),
         }
         self.run();
+    }
+
+    /// Looks at everything with the eyes of a program that is new.
+    pub(super) fn take_up_program(&mut self) {
+        self.profile.slots.0 = None;
+        self.leave_removed_segments();
+        self.settle_holds();
+        self.dirty_all();
+        self.mirror_all();
+        self.settle_segments();
+        self.start_existing();
     }
 
     /// False where the message was taken before.

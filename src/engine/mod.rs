@@ -4,6 +4,7 @@
 mod aggregates;
 mod apply;
 mod audiences;
+pub mod backfill;
 mod consent;
 pub mod explain;
 mod memberships;

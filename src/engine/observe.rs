@@ -1,5 +1,7 @@
 //! Takes a happening into what is kept of the past, and says what it changed.
 
+use std::collections::BTreeSet;
+
 use crate::lang::eval::{Recalled, holds};
 use crate::lang::rules::{AggregateIndex, Condition, Recall, RecallIndex, RecallKeep, Trail, TrailIndex, TrailKind};
 use crate::lang::window::Calendar;
@@ -14,18 +16,21 @@ use super::view::ProfileView;
 
 impl Turn<'_> {
     /// Notes the happening wherever a rule reads events of its name, and marks the segments that it may have changed.
-    pub(super) fn observe(&mut self, happening: &Happening) {
+    /// `only`: keys of what is to be looked at; everything where it is `None`.
+    pub(super) fn observe(&mut self, happening: &Happening, only: Option<&BTreeSet<u64>>) {
+        let rules = &self.program.rules;
+        let is_meant = |key: u64| only.is_none_or(|only| only.contains(&key));
         let readers = &self.program.rules.readers;
         let named = readers.of_event.get(&happening.name);
         let any = happening.is_activity.then_some(&readers.of_any_activity);
         for keepers in named.into_iter().chain(any) {
-            for index in &keepers.trails {
+            for index in keepers.trails.iter().filter(|index| is_meant(rules.trails[index.at()].key)) {
                 self.follow(*index, happening);
             }
-            for index in &keepers.aggregates {
+            for index in keepers.aggregates.iter().filter(|index| is_meant(rules.aggregates[index.at()].key)) {
                 self.add_to_aggregate(*index, happening);
             }
-            for index in &keepers.recalls {
+            for index in keepers.recalls.iter().filter(|index| is_meant(rules.recalls[index.at()].key)) {
                 self.recall(*index, happening);
             }
         }

@@ -10,6 +10,7 @@ use crate::model::value::ValueMap;
 use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, Timestamp};
 
 use super::aggregates::AggregateState;
+use super::backfill::Unfilled;
 
 /// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
 /// program reads it.
@@ -71,7 +72,10 @@ pub struct Profile {
     /// The other half of a merge that is on its way: nothing is decided without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) awaited: Option<Awaited>,
-    /// Entries that came since, in order.
+    /// A deploy that asks for more of the past than was kept: nothing is decided without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) unfilled: Option<Unfilled>,
+    /// Entries that came since either of these, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parked: Vec<Entry>,
     /// The declared traits as segments look at them.
@@ -183,6 +187,7 @@ impl Profile {
             starts: BTreeMap::new(),
             goals: Vec::new(),
             awaited: None,
+            unfilled: None,
             parked: Vec::new(),
             slots: KnownSlots::default(),
         }

@@ -115,7 +115,7 @@ impl<'a> Turn<'a> {
             }
             match next {
                 Some(happening) => {
-                    self.observe(&happening);
+                    self.observe(&happening, None);
                     self.settle_segments();
                     self.reach_goals(&happening);
                     self.look_at_runs(Some(&happening));

@@ -16,7 +16,7 @@ pub struct Entry {
 }
 
 /// Whom an entry concerns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     Profile(ProfileId),
@@ -49,4 +49,7 @@ pub enum EntryBody {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deploy {
     pub version: String,
+    /// Keys of what this program keeps of the past and the one before did not: each profile's history has to tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown: Vec<u64>,
 }

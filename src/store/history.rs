@@ -1,11 +1,16 @@
 //! The history of profiles: every event that counted.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use crate::engine::backfill::{self, Past};
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 
-use super::entity::{history, membership_change};
+use super::entity::{history, membership_change, merged_profile};
+use super::error::parse_id;
 use super::{Database, StoreError};
 
 /// An event of a profile's history, with the journal's two coordinates.
@@ -14,6 +19,14 @@ pub struct HistoryItem {
     pub offset: Offset,
     pub received_at: Timestamp,
     pub event: Event,
+}
+
+impl HistoryItem {
+    fn of(row: &history::Model) -> Result<Self, StoreError> {
+        let event = serde_json::from_str(&row.event)
+            .map_err(|error| StoreError::Corrupt(format!("event at offset {}: {error}", row.entry)))?;
+        Ok(Self { offset: Offset(row.entry as u64), received_at: Timestamp(row.received_at), event })
+    }
 }
 
 /// Which events of the history are read whole: of one of these names, or of one of these kinds.
@@ -61,13 +74,53 @@ impl Database {
             .limit(limit)
             .all(&self.read)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let event = serde_json::from_str(&row.event)
-                    .map_err(|error| StoreError::Corrupt(format!("event at offset {}: {error}", row.entry)))?;
-                Ok(HistoryItem { offset: Offset(row.entry as u64), received_at: Timestamp(row.received_at), event })
-            })
-            .collect()
+        rows.iter().map(HistoryItem::of).collect()
+    }
+
+    /// What is wanted of the histories of profiles, those merged into them included; in no order.
+    ///
+    /// # Errors
+    /// The database failed, or a row is damaged.
+    pub async fn pasts(
+        &self,
+        profiles: &[ProfileId],
+        wanted: &backfill::Wanted,
+    ) -> Result<HashMap<ProfileId, Vec<Past>>, StoreError> {
+        let owners = self.owners(profiles).await?;
+        let mut query = history::Entity::find()
+            .filter(history::Column::Profile.is_in(owners.keys().map(ToString::to_string)))
+            .filter(history::Column::Entry.lt(i64::try_from(wanted.before.0).unwrap_or(i64::MAX)));
+        if let Some(names) = &wanted.names {
+            query = query.filter(history::Column::Name.is_in(names));
+        }
+        let mut pasts: HashMap<ProfileId, Vec<Past>> = HashMap::new();
+        for row in query.all(&self.read).await? {
+            let Some((owner, joined)) = owners.get(&parse_id::<ProfileId>(&row.profile)?) else { continue };
+            let HistoryItem { offset, received_at, event } = HistoryItem::of(&row)?;
+            pasts.entry(*owner).or_default().push(Past { offset, joined: *joined, received_at, event });
+        }
+        Ok(pasts)
+    }
+
+    /// These profiles and all that were merged into them, each with whose it is now and since which entry.
+    async fn owners(&self, profiles: &[ProfileId]) -> Result<HashMap<ProfileId, (ProfileId, Offset)>, StoreError> {
+        let mut owners: HashMap<ProfileId, (ProfileId, Offset)> =
+            profiles.iter().map(|profile| (*profile, (*profile, Offset(0)))).collect();
+        let mut winners = profiles.to_vec();
+        while !winners.is_empty() {
+            let ids = winners.iter().map(ToString::to_string);
+            let rows = merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(ids));
+            winners.clear();
+            for row in rows.all(&self.read).await? {
+                let (loser, winner) = (parse_id(&row.loser)?, parse_id(&row.winner)?);
+                let Some((owner, joined)) = owners.get(&winner).copied() else { continue };
+                if let Entry::Vacant(vacant) = owners.entry(loser) {
+                    vacant.insert((owner, joined.max(Offset(row.entry as u64))));
+                    winners.push(loser);
+                }
+            }
+        }
+        Ok(owners)
     }
 
     /// The events before `before` of all profiles, `limit` at most, newest first. Those that `wanted` does not name

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 use serde_json::json;
 
-use crate::model::ProfileId;
+use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 
 use super::bulk::{Bulk, Conflict, Kind};
 use super::entity::{deny, identity, merged_profile};
@@ -38,8 +38,15 @@ const IDENTITIES: Bulk = Bulk {
     conflict: Conflict::Ignore,
 };
 
-/// Carries the changes out in their order.
-pub(super) async fn write(transaction: &DatabaseTransaction, changes: &[IdentityChange]) -> Result<(), StoreError> {
+/// Carries out the changes that came with these entries, in their order.
+pub(super) async fn write(
+    transaction: &DatabaseTransaction,
+    changes: &[IdentityChange],
+    entries: &[Entry],
+) -> Result<(), StoreError> {
+    let is_merge = |entry: &&Entry| matches!(entry.body, EntryBody::MergeAway { .. });
+    let merges: HashMap<Target, Offset> =
+        entries.iter().filter(is_merge).map(|entry| (entry.target, entry.offset)).collect();
     let mut added = Vec::new();
     for change in changes {
         match change {
@@ -48,21 +55,31 @@ pub(super) async fn write(transaction: &DatabaseTransaction, changes: &[Identity
             }
             IdentityChange::Merge { loser, winner } => {
                 IDENTITIES.write(transaction, std::mem::take(&mut added)).await?;
-                merge(transaction, *loser, *winner).await?;
+                let entry = merges.get(&Target::Profile(*loser)).copied().unwrap_or_default();
+                merge(transaction, *loser, *winner, entry).await?;
             }
         }
     }
     Ok(IDENTITIES.write(transaction, added).await?)
 }
 
-async fn merge(transaction: &DatabaseTransaction, loser: ProfileId, winner: ProfileId) -> Result<(), StoreError> {
+async fn merge(
+    transaction: &DatabaseTransaction,
+    loser: ProfileId,
+    winner: ProfileId,
+    entry: Offset,
+) -> Result<(), StoreError> {
     let (loser, winner) = (loser.to_string(), winner.to_string());
     identity::Entity::update_many()
         .col_expr(identity::Column::Profile, Expr::value(winner.clone()))
         .filter(identity::Column::Profile.eq(&loser))
         .exec(transaction)
         .await?;
-    let row = merged_profile::ActiveModel { loser: Set(loser.clone()), winner: Set(winner.clone()) };
+    let row = merged_profile::ActiveModel {
+        loser: Set(loser.clone()),
+        winner: Set(winner.clone()),
+        entry: Set(entry.0 as i64),
+    };
     merged_profile::Entity::insert(row)
         .on_conflict(OnConflict::column(merged_profile::Column::Loser).do_nothing().to_owned())
         .exec_without_returning(transaction)

@@ -72,7 +72,7 @@ impl Database {
                 deploy::Entity::insert(row).exec_without_returning(&transaction).await?;
             }
         }
-        identity::write(&transaction, &append.identities).await?;
+        identity::write(&transaction, &append.identities, &append.entries).await?;
         write_denies(&transaction, &append.denies).await?;
         outbox::update(&transaction, &append.outbox).await?;
         for ids in append.relayed.chunks(AT_ONCE) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::engine::backfill::{Past, Wanted};
 use crate::engine::transition::Relay;
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
@@ -80,6 +81,10 @@ pub trait Store: Debug + Send + Sync {
 
     /// How far each shard has come; those that never committed are missing.
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError>;
+
+    /// What is wanted of the histories of profiles, those merged into them included; in no order.
+    async fn pasts(&self, profiles: &[ProfileId], wanted: &Wanted)
+    -> Result<HashMap<ProfileId, Vec<Past>>, StoreError>;
 
     /// Relays that have been committed and not yet appended to the journal, oldest first.
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError>;
@@ -186,6 +191,14 @@ impl Store for Database {
 
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
         self.shards_reached().await
+    }
+
+    async fn pasts(
+        &self,
+        profiles: &[ProfileId],
+        wanted: &Wanted,
+    ) -> Result<HashMap<ProfileId, Vec<Past>>, StoreError> {
+        self.pasts(profiles, wanted).await
     }
 
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {

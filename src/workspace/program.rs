@@ -1,8 +1,9 @@
 //! The checked and compiled form of all rules and journeys of a workspace: what decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::journey::Journey;
+use crate::journey::graph::StepKind;
 use crate::lang::Rules;
 
 /// Everything that decisions depend on. Equal sources give equal programs, with the same version.
@@ -32,6 +33,18 @@ impl Program {
     #[must_use]
     pub fn journey(&self, name: &str) -> Option<&Journey> {
         self.journeys.iter().find(|journey| journey.name == name)
+    }
+
+    /// Names of the channels that it decides effects for.
+    #[must_use]
+    pub fn destinations(&self) -> BTreeSet<&str> {
+        let steps = self.journeys.iter().flat_map(|journey| &journey.steps);
+        let of_steps = steps.filter_map(|step| match &step.kind {
+            StepKind::Email { .. } => Some("email"),
+            StepKind::Webhook { webhook, .. } => Some(webhook.destination.as_str()),
+            _ => None,
+        });
+        of_steps.chain(self.rules.audience_syncs.iter().map(|audience| audience.destination.as_str())).collect()
     }
 }
 

@@ -22,7 +22,7 @@ fn with_id(event: Event, id: &str) -> Event {
 }
 
 fn deploy(version: &str) -> EntryBody {
-    EntryBody::Deploy(Deploy { version: version.to_owned() })
+    EntryBody::Deploy(Deploy { version: version.to_owned(), unknown: Vec::new() })
 }
 
 #[test]

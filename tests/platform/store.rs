@@ -382,7 +382,7 @@ async fn everything_is_there_after_reopening(database: TestDatabase) {
     store.append(&Append { entries: block(1..=3), ..Append::default() }).await.unwrap();
     let deploy = |offset, version: &str| Entry {
         target: Target::Everyone,
-        body: EntryBody::Deploy(Deploy { version: version.to_owned() }),
+        body: EntryBody::Deploy(Deploy { version: version.to_owned(), unknown: Vec::new() }),
         ..block(offset..=offset).remove(0)
     };
     let sources = vec![("rules/a.tide".to_owned(), "topic news".to_owned())];

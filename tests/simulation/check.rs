@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidewater::engine::backfill::{self, Past};
 use tidewater::engine::{self, Effect, Profile, Transition, snapshot};
 use tidewater::lang::rules::MessageClass;
-use tidewater::model::{EffectId, EntryBody, ProfileId, Target, Timestamp};
+use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, Target, Timestamp};
 use tidewater::store::outbox::OutboxStatus;
+use tidewater::workspace::Program;
 
 use super::run::Outcome;
 
@@ -52,6 +54,10 @@ struct Replay {
     profiles: BTreeMap<ProfileId, Profile>,
     effects: BTreeMap<EffectId, Effect>,
     changes: BTreeSet<(ProfileId, String, Timestamp, bool)>,
+    /// What counted, for whom.
+    counted: Vec<(ProfileId, Past)>,
+    /// Who was merged into whom, by which entry.
+    merges: BTreeMap<ProfileId, (ProfileId, Offset)>,
 }
 
 impl Replay {
@@ -59,6 +65,33 @@ impl Replay {
         self.effects.extend(transition.effects.into_iter().map(|effect| (effect.id, effect)));
         let changes = transition.memberships.into_iter();
         self.changes.extend(changes.map(|change| (profile, change.segment, change.at, change.entered)));
+        for entry in transition.released {
+            self.count(profile, &entry);
+        }
+    }
+
+    fn count(&mut self, profile: ProfileId, entry: &Entry) {
+        self.counted.extend(Past::of(entry).map(|past| (profile, past)));
+    }
+
+    /// Everything that ever counted for a profile or one that became part of it.
+    fn past(&self, owner: ProfileId) -> Vec<Past> {
+        let of_owner = |(profile, past): &(ProfileId, Past)| {
+            let (mut at, mut joined) = (*profile, Offset(0));
+            while at != owner {
+                let (winner, merge) = self.merges.get(&at)?;
+                (at, joined) = (*winner, joined.max(*merge));
+            }
+            Some(Past { joined, ..past.clone() })
+        };
+        self.counted.iter().filter_map(of_owner).collect()
+    }
+
+    fn fill(&mut self, id: ProfileId, profile: &mut Profile, program: &Program) {
+        while backfill::is_unfilled(profile) {
+            let filled = backfill::fill(profile, program, &self.past(id));
+            self.note(id, filled);
+        }
     }
 }
 
@@ -80,8 +113,15 @@ fn a_replay_from_zero_agrees(outcome: &Outcome) {
                 let fired = engine::fire(&mut profile, before, Timestamp(entry.received_at.0 - 1));
                 replay.note(id, fired);
             }
+            if let EntryBody::MergeAway { winner } = &entry.body {
+                replay.merges.entry(id).or_insert((*winner, entry.offset));
+            }
             let applied = engine::apply(&mut profile, program, entry);
+            if applied.recorded {
+                replay.count(id, entry);
+            }
             replay.note(id, applied);
+            replay.fill(id, &mut profile, program);
             replay.profiles.insert(id, profile);
         }
     }

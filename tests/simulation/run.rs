@@ -84,7 +84,13 @@ const SETTINGS: &str = "sources:\n  shop: key\nchannels:\n  crm: { kind: webhook
                         host: 127.0.0.1, security: none, from: shop@example.com }\n";
 
 /// What an author changes in the middle of a run.
-const EDITS: [(&str, &str); 4] = [
+const EDITS: [(&str, &str); 6] = [
+    // These need what the program before did not keep.
+    (
+        "spent = sum of revenue from \"Order Completed\" in last 30 days",
+        "spent = sum of revenue from \"Order Completed\" in last 20 days",
+    ),
+    ("did \"Product Added\" in last 7 days then", "did \"Product Added\" in last 6 days then"),
     ("at least 3 times in last 7 days", "at least 2 times in last 7 days"),
     ("spent > 300", "spent > 100"),
     ("- wait: 1 day", "- wait: 6 hours"),

@@ -9,9 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
+use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
-use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate};
@@ -190,6 +191,35 @@ impl Durable {
                 }
             }
         }
+    }
+
+    /// What counted for a profile, or for one that was merged into it before.
+    fn past(&self, profile: ProfileId, wanted: &Wanted) -> Vec<Past> {
+        let mut found = Vec::new();
+        for entry in self.journal.iter().filter(|entry| entry.offset < wanted.before) {
+            let (Some((counts_for, _)), EntryBody::Event(event)) = (self.history.get(&entry.offset), &entry.body)
+            else {
+                continue;
+            };
+            let is_named = wanted.names.as_ref().is_none_or(|names| names.contains(&event.name));
+            if let (true, Some(joined)) = (is_named, self.joined(*counts_for, profile)) {
+                let (offset, received_at, event) = (entry.offset, entry.received_at, event.clone());
+                found.push(Past { offset, joined, received_at, event });
+            }
+        }
+        found
+    }
+
+    /// The entry by which one profile became part of another; 0 where they are one from the start.
+    fn joined(&self, profile: ProfileId, owner: ProfileId) -> Option<Offset> {
+        let (mut at, mut joined) = (profile, Offset(0));
+        while at != owner {
+            let merge = self.journal.iter().find(|entry| {
+                entry.target == Target::Profile(at) && matches!(entry.body, EntryBody::MergeAway { .. })
+            })?;
+            (at, joined) = (*self.merged.get(&at)?, joined.max(merge.offset));
+        }
+        Some(joined)
     }
 
     fn deny(&mut self, deny: &Deny) {
@@ -414,6 +444,14 @@ impl Store for Memory {
 
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
         self.call("shards_reached", |durable| durable.reached.clone().into_iter().collect()).await
+    }
+
+    async fn pasts(
+        &self,
+        profiles: &[ProfileId],
+        wanted: &Wanted,
+    ) -> Result<HashMap<ProfileId, Vec<Past>>, StoreError> {
+        self.call("pasts", |durable| profiles.iter().map(|id| (*id, durable.past(*id, wanted))).collect()).await
     }
 
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {

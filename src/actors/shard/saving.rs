@@ -68,6 +68,11 @@ impl Shard {
         !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.pending.is_full() && self.failed.is_empty()
     }
 
+    /// Whether the store has everything, each event that counted included.
+    pub(super) fn is_all_saved(&self) -> bool {
+        self.unsaved.len() == 0 && self.pending.is_empty() && !self.is_saving
+    }
+
     pub(super) fn save_all(&mut self) {
         self.to_save = self.unsaved.since(Instant::now(), usize::MAX).into();
     }

@@ -8,6 +8,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub loser: String,
     pub winner: String,
+    /// The entry of the merge.
+    pub entry: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
