@@ -85,13 +85,13 @@ impl Board {
         self.waiting.fetch_sub(count, Ordering::SeqCst);
     }
 
-    /// Walks of shards over all their profiles that are under way.
+    /// Walks of shards over all their profiles that are to come or under way.
     pub(super) fn sweeps(&self) -> usize {
         self.sweeps.load(Ordering::SeqCst)
     }
 
-    pub(super) fn begin_sweep(&self) {
-        self.sweeps.fetch_add(1, Ordering::SeqCst);
+    pub(super) fn add_sweeps(&self, count: usize) {
+        self.sweeps.fetch_add(count, Ordering::SeqCst);
     }
 
     pub(super) fn end_sweep(&self) {

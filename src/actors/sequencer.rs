@@ -156,11 +156,12 @@ impl Sequencer {
             self.head = JournalHead { offset: last.offset, received_at };
             self.board.note_journal_time(received_at);
         }
+        // Who is answered finds the shards told.
+        self.deal(group.append.entries);
         for (reply, offset) in replies.into_iter().zip(group.ends) {
             // Whoever asked may have hung up; the events are durable all the same.
             let _ = reply.send(Ok(Accepted { offset, received_at }));
         }
-        self.deal(group.append.entries);
         if self.is_open {
             self.tell_time(Timestamp(received_at.0 - 1));
         }
@@ -232,6 +233,7 @@ impl Sequencer {
                 }
                 Target::Everyone => {
                     self.board.sent_to_shard(self.shards.len());
+                    self.board.add_sweeps(self.shards.len());
                     for link in &mut self.shards {
                         link.backlog.push_back(Item::Entry(entry.clone()));
                     }

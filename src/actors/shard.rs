@@ -262,6 +262,9 @@ impl Shard {
     fn skip(&mut self) {
         if let Some(Item::Entry(entry)) = self.queue.pop_front() {
             self.take_up(&entry);
+            if entry.target == Target::Everyone {
+                self.board.end_sweep();
+            }
             self.board.done_by_shard(1);
         }
     }
@@ -282,7 +285,6 @@ impl Shard {
         self.applied = entry.offset;
         let broadcast = Broadcast { entry, program: self.program.clone(), before };
         self.broadcasts.begin(broadcast, self.unsaved.profiles());
-        self.board.begin_sweep();
         self.board.done_by_shard(1);
     }
 

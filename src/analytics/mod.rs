@@ -3,6 +3,7 @@
 mod activity;
 mod journey;
 mod outcome;
+pub mod plan;
 pub mod seen;
 mod segment;
 

@@ -1,6 +1,7 @@
 //! The commands: one file each; print and exit, no logic of their own.
 
 mod against;
+mod apply;
 mod check;
 mod demo;
 mod drawing;
@@ -9,6 +10,7 @@ mod init;
 mod lint;
 mod outbox;
 mod output;
+mod plan;
 mod profile;
 mod quarantine;
 mod report;
@@ -42,6 +44,8 @@ enum Command {
     Schema(schema::Arguments),
     Test(test::Arguments),
     Serve(serve::Arguments),
+    Plan(plan::Arguments),
+    Apply(apply::Arguments),
     #[command(subcommand)]
     Segment(segment::Command),
     #[command(subcommand)]
@@ -66,6 +70,8 @@ pub fn run() -> ExitCode {
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
         Command::Segment(command) => segment::run(command),
         Command::Profile(command) => profile::run(command),
         Command::Report(command) => report::run(command),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::store::Database;
@@ -127,4 +128,10 @@ pub(super) fn database_url(config: &Config, folder: &Path) -> String {
 /// Runs the work of a command that needs no actors.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// A number that counts on standard error while work goes on; silent where nobody watches.
+pub(super) fn counter(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{spinner} {pos} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::no_length().with_style(style).with_message(what)
 }

@@ -99,7 +99,8 @@ pub fn segments_by(rules: &Rules, keys: &[u64]) -> BTreeSet<String> {
 
 impl Wanted {
     /// What a deploy at `before` of `program` asks for, given what is unknown.
-    fn of(program: &Program, keys: &[u64], before: Offset) -> Self {
+    #[must_use]
+    pub fn of(program: &Program, keys: &[u64], before: Offset) -> Self {
         let rules = &program.rules;
         let trails = rules.trails.iter().map(|trail| (trail.key, &trail.selector));
         let aggregates = rules.aggregates.iter().map(|aggregate| (aggregate.key, &aggregate.selector));

@@ -12,6 +12,7 @@ mod merge;
 mod observe;
 mod profile;
 mod rank;
+pub mod rehearse;
 mod runs;
 pub mod scenario;
 pub mod snapshot;

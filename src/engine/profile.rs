@@ -198,6 +198,11 @@ impl Profile {
         self.id
     }
 
+    /// The journey of each run that is under way.
+    pub fn open_journeys(&self) -> impl Iterator<Item = &str> {
+        self.runs.iter().map(|run| run.journey.as_str())
+    }
+
     /// When time alone will next change something; see [`crate::engine::fire`].
     #[must_use]
     pub fn wake(&self) -> Option<Timestamp> {

@@ -13,6 +13,7 @@ mod health;
 mod links;
 mod manage;
 mod page;
+mod programs;
 mod routes;
 
 pub use access::Access;

@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::access::{self, Access};
-use super::{collect, health, links, manage};
+use super::{collect, health, links, manage, programs};
 
 /// One way in.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/api/v1/segments", Access::ApiKey, || web::get().to(manage::segments)),
     route(Method::GET, "/api/v1/segments/{name}/members", Access::ApiKey, || web::get().to(manage::members)),
     route(Method::GET, "/api/v1/journeys/{name}/report", Access::ApiKey, || web::get().to(manage::journey_report)),
+    route(Method::GET, "/api/v1/program", Access::ApiKey, || web::get().to(programs::in_force)),
+    route(Method::POST, "/api/v1/program", Access::ApiKey, || web::post().to(programs::deploy)),
     route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(manage::quarantine)),
 ];
 

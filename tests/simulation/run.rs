@@ -183,8 +183,8 @@ pub fn run(seed: u64) -> Outcome {
         let weather = if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather };
         let memory = Memory::new(durable, rng(seed, 2 + lives as u64), weather, &world);
         // A start may be the first after an edit, or after the edit was taken back.
-        let (program, config) = &workspaces[chance.random_range(0..2)];
-        let is_done = live(&memory, (program, config), &sources, &script, &mut next);
+        let first = chance.random_range(0..2);
+        let is_done = live(&memory, &workspaces, first, &sources, &script, &mut next);
         durable = memory.durable();
         lives += 1;
         calls += *memory.calls.lock().unwrap();
@@ -200,7 +200,8 @@ pub fn run(seed: u64) -> Outcome {
 /// One life of the platform. False if it died.
 fn live(
     memory: &Arc<Memory>,
-    (program, config): (&Arc<Program>, &Arc<Config>),
+    workspaces: &[(Arc<Program>, Arc<Config>)],
+    first: usize,
     sources: &Arc<Sources>,
     script: &[Step],
     next: &mut usize,
@@ -214,8 +215,8 @@ fn live(
         let line = |name: &str| (name.to_owned(), Arc::new(Line(sources.world.clone())) as Arc<dyn Carrier>);
         let carriers: BTreeMap<_, _> = [line("crm"), line("email")].into();
         let with = StartWith {
-            program: program.clone(),
-            config: config.clone(),
+            program: workspaces[first].0.clone(),
+            config: workspaces[first].1.clone(),
             backing: backing.clone(),
             clock: sources.clock.clone(),
             placement: Placement::Here,
@@ -229,6 +230,11 @@ fn live(
                     Step::Wait(span) => sources.clock.advance(*span),
                     Step::Send(batches) => {
                         join_all(batches.iter().map(|batch| sources.send(&platform, batch))).await;
+                    }
+                    Step::Deploy(which, batches) => {
+                        let send = join_all(batches.iter().map(|batch| sources.send(&platform, batch)));
+                        // One that is refused was perhaps deployed all the same: the journal tells.
+                        let _ = tokio::join!(platform.deploy(&workspaces[*which].0), send);
                     }
                 }
             }

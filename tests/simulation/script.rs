@@ -11,6 +11,8 @@ pub enum Step {
     Wait(Span),
     /// Bodies of batches, sent at the same time by different sources.
     Send(Vec<Vec<Value>>),
+    /// An author puts one of the two programs in force while sources send.
+    Deploy(usize, Vec<Vec<Value>>),
 }
 
 const USERS: [&str; 5] = ["ada", "bob", "cem", "dia", "eve"];
@@ -26,7 +28,8 @@ pub struct Author<'a> {
 
 impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
-        (0..steps).map(|step| if self.one_in(3) { self.wait() } else { self.send(step * 3 < steps) }).collect()
+        let step = |step| if self.one_in(3) { self.wait() } else { self.send(step * 3 < steps) };
+        (0..steps).map(step).collect()
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -45,12 +48,17 @@ impl Author<'_> {
     }
 
     fn send(&mut self, is_early: bool) -> Step {
+        let batches = self.batches(is_early);
+        if self.one_in(6) { Step::Deploy(self.below(2), batches) } else { Step::Send(batches) }
+    }
+
+    fn batches(&mut self, is_early: bool) -> Vec<Vec<Value>> {
         let sources = 1 + self.below(3);
         let batches = (0..sources).map(|_| {
             let events = 1 + self.below(4);
             (0..events).map(|_| self.event(is_early)).collect()
         });
-        Step::Send(batches.collect())
+        batches.collect()
     }
 
     fn event(&mut self, is_early: bool) -> Value {
