@@ -135,11 +135,12 @@ pub(super) async fn deploy(
         board.put_in_force(program.clone());
         return Ok(Deployed::default());
     }
-    let unknown = match before {
-        Some(before) => backfill::unknown(&known(store, board, before).await?.rules, &program.rules),
-        None => Vec::new(),
-    };
-    let backfilled = backfill::segments_by(&program.rules, &unknown).into_iter().collect();
+    let (mut unknown, mut backfilled) = (Vec::new(), Vec::new());
+    if let Some(before) = before {
+        let (before, after) = (&known(store, board, before).await?.rules, &program.rules);
+        unknown = backfill::unknown(before, after);
+        backfilled = backfill::segments_by(before, after, &unknown).into_iter().collect();
+    }
     store.save_program(version, &program.sources).await?;
     board.add_program(version, program.clone());
     let deploy = Take(Request::Deploy(Deploy { version: version.clone(), unknown }));

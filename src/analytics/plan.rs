@@ -60,7 +60,7 @@ pub async fn changes(
 ) -> Result<Changes, StoreError> {
     let unknown = backfill::unknown(&before.rules, &after.rules);
     let rehearsal = Rehearsal { before, after, unknown: &unknown, now };
-    let backfilled = backfill::segments_by(&after.rules, &unknown).into_iter().collect();
+    let backfilled = backfill::segments_by(&before.rules, &after.rules, &unknown).into_iter().collect();
     let mut changes = Changes { backfilled, ..Changes::default() };
     let mut last: Option<ProfileId> = None;
     loop {

@@ -41,6 +41,7 @@ pub(super) fn run(arguments: &Arguments) -> Done {
     let config = checked.loaded.config.as_ref().ok_or_else(|| Failure::new("`tidewater.yaml` has errors"))?;
     let program = checked.loaded.program.clone().ok_or_else(|| Failure::new("the workspace has errors"))?;
     let key = std::env::var(VARIABLE).ok().or_else(|| config.api_key.as_ref().map(|key| key.reveal().to_owned()));
+    let key = key.filter(|key| !key.is_empty());
     let key = key.ok_or_else(|| {
         Failure::new(format!("the server has to know who asks: set `api_key` in tidewater.yaml, or {VARIABLE}"))
     })?;

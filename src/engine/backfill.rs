@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::lang::Rules;
-use crate::lang::rules::Selector;
+use crate::lang::rules::{SegmentIndex, Selector};
+use crate::lang::say::say;
 use crate::model::{Entry, EntryBody, Event, Moment, Offset, Timestamp};
 use crate::workspace::Program;
 
@@ -72,15 +73,23 @@ pub fn unknown(before: &Rules, after: &Rules) -> Vec<u64> {
     trails.map(|trail| trail.key).chain(others).collect()
 }
 
-/// Names of the segments that a program decides by what is unknown, also by way of other segments, sorted.
+/// Names of the segments that `after` decides by what is unknown, also by way of other segments, sorted.
 #[must_use]
-pub fn segments_by(rules: &Rules, keys: &[u64]) -> BTreeSet<String> {
-    let readers = &rules.readers;
-    let mut concerned = BTreeSet::new();
-    let mut found = Vec::new();
+pub fn segments_by(before: &Rules, after: &Rules, keys: &[u64]) -> BTreeSet<String> {
+    let readers = &after.readers;
+    // A memory that others share and that now goes farther back tells the same to who asked before.
+    let said: BTreeMap<&str, String> =
+        before.segments.iter().map(|segment| (segment.name.as_str(), say(&segment.condition, before))).collect();
+    let asks_as_before = |index: &&SegmentIndex| {
+        let segment = &after.segments[index.at()];
+        said.get(segment.name.as_str()).is_some_and(|said| *said == say(&segment.condition, after))
+    };
+    let mut found: Vec<SegmentIndex> = Vec::new();
     for key in keys {
         if let Some(index) = readers.trail_of_key.get(key) {
-            found.extend_from_slice(&readers.segments_of_trail[index.at()]);
+            let is_shared = before.readers.trail_of_key.contains_key(key);
+            let concerned = &readers.segments_of_trail[index.at()];
+            found.extend(concerned.iter().filter(|segment| !(is_shared && asks_as_before(segment))));
         }
         if let Some(index) = readers.aggregate_of_key.get(key) {
             found.extend_from_slice(&readers.segments_of_aggregate[index.at()]);
@@ -89,8 +98,9 @@ pub fn segments_by(rules: &Rules, keys: &[u64]) -> BTreeSet<String> {
             found.extend_from_slice(&readers.segments_of_recall[index.at()]);
         }
     }
+    let mut concerned = BTreeSet::new();
     while let Some(segment) = found.pop() {
-        if concerned.insert(rules.segments[segment.at()].name.clone()) {
+        if concerned.insert(after.segments[segment.at()].name.clone()) {
             found.extend_from_slice(&readers.segments_of_segment[segment.at()]);
         }
     }
@@ -131,7 +141,9 @@ impl Wanted {
 #[must_use]
 pub fn wanted_by(profile: &Profile, program: &Program, entry: &Entry) -> Option<Wanted> {
     match &entry.body {
-        EntryBody::Deploy(deploy) if !deploy.unknown.is_empty() && profile.applied.0 > 0 => {
+        EntryBody::Deploy(deploy)
+            if !deploy.unknown.is_empty() && profile.applied.0 > 0 && profile.merged_into.is_none() =>
+        {
             Some(Wanted::of(program, &deploy.unknown, entry.offset))
         }
         _ => None,

@@ -140,6 +140,7 @@ fn journey(document: &Node, context: &mut Context<'_, '_>) -> Option<Journey> {
         enter: enter.enter,
         when: enter.when,
         existing: enter.existing,
+        backfill: enter.backfill,
         re_entry: enter.re_entry,
         ignore_older_than: enter.ignore_older_than,
         exit_when: exit.when,

@@ -20,6 +20,7 @@ pub struct Journey {
     /// A further condition at entry.
     pub when: Option<Condition>,
     pub existing: Existing,
+    pub backfill: Backfill,
     pub re_entry: ReEntry,
     /// An entry event, or the event behind a segment entry, that happened longer ago than this starts nothing.
     /// `None`: `ignore_older_than: never`. Where the file is silent it is [`DEFAULT_IGNORE_OLDER_THAN`].
@@ -62,6 +63,14 @@ pub enum Existing {
     #[default]
     Skip,
     Enter,
+}
+
+/// What becomes of profiles whom an edit of the rules puts into the entry segment: it is nothing that they did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backfill {
+    #[default]
+    Skip,
+    Trigger,
 }
 
 /// Whether a profile may start again. Never is about all time; all forms forbid a second run of one key at once.

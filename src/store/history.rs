@@ -1,7 +1,6 @@
 //! The history of profiles: every event that counted.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -95,30 +94,34 @@ impl Database {
         }
         let mut pasts: HashMap<ProfileId, Vec<Past>> = HashMap::new();
         for row in query.all(&self.read).await? {
-            let Some((owner, joined)) = owners.get(&parse_id::<ProfileId>(&row.profile)?) else { continue };
             let HistoryItem { offset, received_at, event } = HistoryItem::of(&row)?;
-            pasts.entry(*owner).or_default().push(Past { offset, joined: *joined, received_at, event });
+            for (owner, joined) in owners.get(&parse_id::<ProfileId>(&row.profile)?).into_iter().flatten() {
+                let past = Past { offset, joined: *joined, received_at, event: event.clone() };
+                pasts.entry(*owner).or_default().push(past);
+            }
         }
         Ok(pasts)
     }
 
-    /// These profiles and all that were merged into them, each with whose it is now and since which entry.
-    async fn owners(&self, profiles: &[ProfileId]) -> Result<HashMap<ProfileId, (ProfileId, Offset)>, StoreError> {
-        let mut owners: HashMap<ProfileId, (ProfileId, Offset)> =
-            profiles.iter().map(|profile| (*profile, (*profile, Offset(0)))).collect();
-        let mut winners = profiles.to_vec();
-        while !winners.is_empty() {
-            let ids = winners.iter().map(ToString::to_string);
+    /// These profiles and all that were merged into them, each with whose history it is part of and since which entry:
+    /// its own, and that of each of its winners that is asked for.
+    async fn owners(&self, profiles: &[ProfileId]) -> Result<HashMap<ProfileId, Vec<(ProfileId, Offset)>>, StoreError> {
+        let mut owners: HashMap<ProfileId, Vec<(ProfileId, Offset)>> = HashMap::new();
+        let mut found: Vec<_> = profiles.iter().map(|profile| (*profile, *profile, Offset(0))).collect();
+        while !found.is_empty() {
+            let mut next = Vec::new();
+            let ids = found.iter().map(|(member, ..)| member.to_string());
             let rows = merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(ids));
-            winners.clear();
             for row in rows.all(&self.read).await? {
-                let (loser, winner) = (parse_id(&row.loser)?, parse_id(&row.winner)?);
-                let Some((owner, joined)) = owners.get(&winner).copied() else { continue };
-                if let Entry::Vacant(vacant) = owners.entry(loser) {
-                    vacant.insert((owner, joined.max(Offset(row.entry as u64))));
-                    winners.push(loser);
-                }
+                let (loser, winner): (ProfileId, ProfileId) = (parse_id(&row.loser)?, parse_id(&row.winner)?);
+                let of_winner = found.iter().filter(|(member, ..)| *member == winner);
+                let merge = Offset(row.entry as u64);
+                next.extend(of_winner.map(|(_, owner, joined)| (loser, *owner, (*joined).max(merge))));
             }
+            for (member, owner, joined) in found {
+                owners.entry(member).or_default().push((owner, joined));
+            }
+            found = next;
         }
         Ok(owners)
     }

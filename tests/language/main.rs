@@ -1,5 +1,6 @@
 //! The rule language, journeys, lint and the engine against their oracles.
 
+mod backfill;
 mod corpus;
 mod demo_shop;
 mod differential;

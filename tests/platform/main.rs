@@ -11,6 +11,7 @@ mod mail;
 mod outbox;
 mod postgres;
 mod process;
+mod programs;
 mod recovery;
 mod reports;
 mod sdk;

@@ -1,5 +1,8 @@
 //! The store keeps what it promises, on both databases.
 
+use std::collections::BTreeSet;
+
+use tidewater::engine::backfill::Wanted;
 use tidewater::engine::transition::{Cause, MembershipChange, Relay};
 use tidewater::engine::{Effect, EffectBody, Fact, StepOutcome};
 use tidewater::model::value::ValueMap;
@@ -24,6 +27,7 @@ on_both_databases!(
     texts_come_back_as_they_went,
     the_newest_firing_of_a_schedule_stands,
     identifiers_follow_merges,
+    a_past_holds_what_was_merged_and_since_when,
     relays_wait_in_order_until_they_are_in_the_journal,
     large_sets_are_read_whole,
     everything_is_there_after_reopening,
@@ -433,6 +437,7 @@ async fn a_database_of_the_first_version_is_brought_up_to_date(database: TestDat
     for sql in [
         "DROP TABLE deploy",
         "ALTER TABLE shard_offset DROP COLUMN time",
+        "ALTER TABLE merged_profile DROP COLUMN entry",
         "INSERT INTO setting (name, value) VALUES ('active_program', 'v1')",
         "DELETE FROM seaql_migrations WHERE version = 'v2'",
     ] {
@@ -442,4 +447,43 @@ async fn a_database_of_the_first_version_is_brought_up_to_date(database: TestDat
     assert_eq!(store.active_program().await.unwrap(), Some(("v1".to_owned(), Vec::new())));
     let reached = Reached { offset: Offset(4), time: Timestamp::MIN };
     assert_eq!(store.shards_reached().await.unwrap(), [(ProfileId(7).shard(), reached)]);
+}
+
+async fn a_past_holds_what_was_merged_and_since_when(database: TestDatabase) {
+    let store = database.open().await;
+    let (ada, tab, old, bob) = (ProfileId(1), ProfileId(2), ProfileId(3), ProfileId(4));
+    let merge = |loser: ProfileId, winner, offset| Append {
+        entries: vec![Entry {
+            target: Target::Profile(loser),
+            body: EntryBody::MergeAway { winner },
+            ..block(offset..=offset).remove(0)
+        }],
+        identities: vec![IdentityChange::Merge { loser, winner }],
+        ..Append::default()
+    };
+    store.append(&merge(old, tab, 5)).await.unwrap();
+    store.append(&merge(tab, ada, 8)).await.unwrap();
+    let counted = |profile, offset, name| (profile, event(profile, offset, name));
+    let history = vec![
+        counted(ada, 1, "Order Completed"),
+        counted(tab, 2, "Order Completed"),
+        counted(old, 3, "Order Completed"),
+        counted(old, 4, "Signed Up"),
+        counted(bob, 6, "Order Completed"),
+        counted(ada, 9, "Order Completed"),
+    ];
+    store.commit(&[ShardCommit { history, ..nothing(ada, 9) }]).await.unwrap();
+    let names = Some(["Order Completed".to_owned()].into());
+    let found = async |profile: ProfileId, wanted: Wanted| {
+        // One that was merged may be asked for beside its winner.
+        let asked: BTreeSet<ProfileId> = [bob, profile, tab].into();
+        let asked: Vec<ProfileId> = asked.into_iter().collect();
+        let pasts = store.pasts(&asked, &wanted).await.unwrap();
+        let mut found: Vec<(u64, u64)> = pasts[&profile].iter().map(|past| (past.offset.0, past.joined.0)).collect();
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(found(ada, Wanted { names: names.clone(), before: Offset(9) }).await, [(1, 0), (2, 8), (3, 8)]);
+    assert_eq!(found(ada, Wanted { names: None, before: Offset(10) }).await, [(1, 0), (2, 8), (3, 8), (4, 8), (9, 0)]);
+    assert_eq!(found(tab, Wanted { names, before: Offset(9) }).await, [(2, 0), (3, 5)]);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::journey::graph::{Enter, Existing, Journey, ReEntry};
+use crate::journey::graph::{Backfill, Enter, Existing, Journey, ReEntry};
 use crate::lang::rules::{Condition, SegmentIndex};
 use crate::model::limit::RUNS_AT_ONCE;
 use crate::model::platform_event::JOURNEY_STARTED;
@@ -71,8 +71,12 @@ impl Turn<'_> {
     }
 
     fn start_by_segment(&mut self, journey: &Journey, segment: SegmentIndex) {
-        // A deploy or a merge shows who is in; it is nothing that the customer did. See `existing`.
-        let is_news = !matches!(self.cause, Cause::Deploy | Cause::Merge);
+        // A deploy or a merge shows who is in; it is nothing that the customer did. See also `existing`.
+        let is_news = match self.cause {
+            Cause::Deploy => journey.backfill == Backfill::Trigger,
+            Cause::Merge => false,
+            _ => true,
+        };
         let still_in = self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name);
         if is_news && still_in {
             // The age of the entry is the age of what caused it; a window that ends is never late.

@@ -2,7 +2,7 @@
 
 use crate::finding::Code;
 use crate::journey::form::{Form, Key, Shape, Way, Words, notation};
-use crate::journey::graph::{DEFAULT_IGNORE_OLDER_THAN, Enter, Existing, ReEntry, Schedule};
+use crate::journey::graph::{Backfill, DEFAULT_IGNORE_OLDER_THAN, Enter, Existing, ReEntry, Schedule};
 use crate::journey::reader;
 use crate::journey::yaml::{Node, Scalar};
 use crate::lang::rules::Condition;
@@ -15,6 +15,7 @@ pub(super) struct Entry {
     pub enter: Enter,
     pub when: Option<Condition>,
     pub existing: Existing,
+    pub backfill: Backfill,
     pub re_entry: ReEntry,
     pub ignore_older_than: Option<Span>,
 }
@@ -52,11 +53,18 @@ pub(super) static ENTER: Form = Form::choosing(
         ),
         Way::with(
             Key::required("segment", Shape::Text, "A run starts each time a person enters this segment."),
-            &[Key::optional(
-                "existing",
-                Shape::Word(&Words::of(&["skip", "enter"])),
-                "What becomes of people who are in the segment when the journey is first deployed.",
-            )],
+            &[
+                Key::optional(
+                    "existing",
+                    Shape::Word(&Words::of(&["skip", "enter"])),
+                    "What becomes of people who are in the segment when the journey is first deployed.",
+                ),
+                Key::optional(
+                    "backfill",
+                    Shape::Word(&Words::of(&["skip", "trigger"])),
+                    "Whether people start whom an edit of the rules puts into the segment.",
+                ),
+            ],
         ),
         Way::with(
             Key::required("schedule", Shape::Text, "Minute, hour, day, month, day of the week: `0 9 * * MON`."),
@@ -82,6 +90,7 @@ pub(super) fn decode(node: &Node, context: &mut Context<'_, '_>) -> Option<Entry
     };
     let when = node.get("when").and_then(|node| context.condition(node));
     let existing = node.get("existing").and_then(existing).unwrap_or_default();
+    let backfill = node.get("backfill").and_then(backfill).unwrap_or_default();
     let default = if kind.text == "schedule" { ReEntry::Always } else { ReEntry::Never };
     let re_entry = node.get("re_entry").and_then(re_entry).unwrap_or(default);
     let ignore_older_than = match node.get("ignore_older_than").and_then(reader::text) {
@@ -89,7 +98,7 @@ pub(super) fn decode(node: &Node, context: &mut Context<'_, '_>) -> Option<Entry
         Some(scalar) => notation::span(&scalar.text),
         None => Some(DEFAULT_IGNORE_OLDER_THAN),
     };
-    Some(Entry { enter: enter?, when, existing, re_entry, ignore_older_than })
+    Some(Entry { enter: enter?, when, existing, backfill, re_entry, ignore_older_than })
 }
 
 fn event(name: &Node, rule: &Node, context: &mut Context<'_, '_>) -> Option<Enter> {
@@ -134,6 +143,14 @@ fn existing(node: &Node) -> Option<Existing> {
     match reader::text(node)?.text.as_str() {
         "skip" => Some(Existing::Skip),
         "enter" => Some(Existing::Enter),
+        _ => None,
+    }
+}
+
+fn backfill(node: &Node) -> Option<Backfill> {
+    match reader::text(node)?.text.as_str() {
+        "skip" => Some(Backfill::Skip),
+        "trigger" => Some(Backfill::Trigger),
         _ => None,
     }
 }
