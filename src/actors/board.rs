@@ -9,6 +9,7 @@ use crate::model::{ShardId, Timestamp};
 use crate::workspace::Program;
 
 use super::Clock;
+use super::gauges::Gauges;
 
 /// Entries that may be journaled and not yet applied before sources are asked to come back later. What the platform
 /// itself reports (outcomes, relays, schedules) is always taken: its amount is bounded by what was decided before.
@@ -36,6 +37,7 @@ pub(super) struct Board {
     trouble: RwLock<BTreeMap<Part, String>>,
     programs: RwLock<BTreeMap<String, Arc<Program>>>,
     in_force: RwLock<Arc<Program>>,
+    pub(super) gauges: Gauges,
 }
 
 #[derive(Debug)]
@@ -59,6 +61,7 @@ impl Board {
             trouble: RwLock::new(BTreeMap::new()),
             programs: RwLock::new([(program.version.clone(), program.clone())].into()),
             in_force: RwLock::new(program),
+            gauges: Gauges::new(),
         }
     }
 

@@ -14,6 +14,7 @@ mod carrier;
 mod channel;
 pub mod clock;
 mod customer;
+mod gauges;
 mod group;
 mod identity;
 mod outcome;
@@ -33,6 +34,7 @@ mod wakes;
 
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
+pub use gauges::Reading;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};
 pub use recovery::Deployed;
 pub use threads::Placement;

@@ -19,6 +19,7 @@ use super::Clock;
 use super::board::Board;
 use super::carrier::{self, Carrier};
 use super::channel::{self, ChannelActor};
+use super::gauges::Reading;
 use super::group::Request;
 use super::recovery::{self, Deployed, Left};
 use super::relay::{self, RelayActor};
@@ -249,6 +250,13 @@ impl Platform {
         recovery::deploy(&*inner.store, &inner.board, &inner.sequencer, program, Some(&before.version)).await
     }
 
+    /// What the platform counts of itself.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        let board = &self.inner.board;
+        board.gauges.read(board.waiting(), board.sweeps())
+    }
+
     /// Walks of shards over their customers, for deploys and schedules, that are still under way.
     #[must_use]
     pub fn sweeps(&self) -> usize {
@@ -284,6 +292,7 @@ impl Platform {
     /// Goes once round all who may have something to do. Returns how much that was.
     async fn settle_once(&self) -> usize {
         let inner = &self.inner;
+        let commits = inner.board.gauges.commits();
         let mut found = inner.schedules.send(schedules::Settle).await.unwrap_or(0);
         let _ = inner.sequencer.send(Pulse).await;
         found += inner.board.waiting();
@@ -294,7 +303,9 @@ impl Platform {
         }
         recovery::until(|| inner.board.sweeps() == 0).await;
         self.flush().await;
-        found + inner.board.waiting() + inner.board.sweeps()
+        // What was saved only now the channels have not seen.
+        let saved = inner.board.gauges.commits() - commits;
+        found + saved as usize + inner.board.waiting() + inner.board.sweeps()
     }
 
     /// Waits until the state of everyone who changed is saved.

@@ -156,6 +156,7 @@ impl Sequencer {
             self.head = JournalHead { offset: last.offset, received_at };
             self.board.note_journal_time(received_at);
         }
+        self.board.gauges.appended(group.append.entries.len());
         // Who is answered finds the shards told.
         self.deal(group.append.entries);
         for (reply, offset) in replies.into_iter().zip(group.ends) {

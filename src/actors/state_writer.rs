@@ -54,6 +54,7 @@ impl StateWriter {
         let (store, board) = (self.store.clone(), self.board.clone());
         let commit = async move {
             commit_at_last(&*store, &board, &commits).await;
+            board.gauges.committed(&commits, board.clock.now());
             commits
         };
         ctx.spawn(commit.into_actor(self).map(move |commits, actor, ctx| {

@@ -2,6 +2,7 @@
 
 mod against;
 mod apply;
+mod bench;
 mod check;
 mod demo;
 mod drawing;
@@ -47,6 +48,8 @@ enum Command {
     Plan(plan::Arguments),
     Apply(apply::Arguments),
     #[command(subcommand)]
+    Bench(bench::Command),
+    #[command(subcommand)]
     Segment(segment::Command),
     #[command(subcommand)]
     Profile(profile::Command),
@@ -72,6 +75,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
+        Command::Bench(command) => bench::run(command),
         Command::Segment(command) => segment::run(command),
         Command::Profile(command) => profile::run(command),
         Command::Report(command) => report::run(command),

@@ -12,6 +12,7 @@ mod headers;
 mod health;
 mod links;
 mod manage;
+mod metrics;
 mod page;
 mod programs;
 mod routes;

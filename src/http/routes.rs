@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::access::{self, Access};
-use super::{collect, health, links, manage, programs};
+use super::{collect, health, links, manage, metrics, programs};
 
 /// One way in.
 #[derive(Debug, Clone)]
@@ -29,6 +29,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::HEAD, "/healthz", Access::Open, || web::head().to(health::alive)),
     route(Method::GET, "/readyz", Access::Open, || web::get().to(health::ready)),
     route(Method::HEAD, "/readyz", Access::Open, || web::head().to(health::ready)),
+    route(Method::GET, "/metrics", Access::ApiKey, || web::get().to(metrics::metrics)),
     route(Method::GET, "/u/{token}", Access::SignedLink, || web::get().to(links::ask_unsubscribe)),
     route(Method::HEAD, "/u/{token}", Access::SignedLink, || web::head().to(links::ask_unsubscribe)),
     route(Method::POST, "/u/{token}", Access::SignedLink, || web::post().to(links::unsubscribe)),

@@ -12,6 +12,7 @@ mod facts;
 pub mod history;
 pub mod identity;
 pub mod journal;
+pub mod limit;
 mod migration;
 pub mod open;
 pub mod outbox;

@@ -204,6 +204,10 @@ async fn statuses(served: &Served, authorization: Option<&str>) -> Vec<(Access, 
         if route.path.starts_with("/v1/") {
             request = request.body(json!({"userId": "u1", "event": "X"}).to_string());
         }
+        if route.path == "/api/v1/program" && route.method.as_str() == "POST" {
+            let program = served.platform.program();
+            request = request.body(json!({"version": program.version, "sources": program.sources}).to_string());
+        }
         let status = request.send().await.unwrap().status().as_u16();
         all.push((route.access, format!("{} {}", route.method, route.path), status));
     }

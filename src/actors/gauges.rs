@@ -1,0 +1,103 @@
+//! What the platform counts of itself, for those who watch over it. It decides nothing.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hdrhistogram::Histogram;
+
+use crate::engine::Fact;
+use crate::model::Timestamp;
+use crate::store::state::ShardCommit;
+
+/// Milliseconds: longer is counted as this.
+const LONGEST: u64 = 60 * 60 * 1_000;
+
+/// Counters since the start, and how long decisions took.
+#[derive(Debug)]
+pub(super) struct Gauges {
+    entries: AtomicU64,
+    effects: AtomicU64,
+    steps: AtomicU64,
+    profiles_saved: AtomicU64,
+    commits: AtomicU64,
+    /// From the instant of the decision's cause to the effect in the outbox, in milliseconds.
+    effect_delay: Mutex<Option<Histogram<u64>>>,
+}
+
+/// What they say at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// Entries of the journal that were appended.
+    pub entries: u64,
+    /// Entries and ticks that are on their way through the shards.
+    pub waiting: u64,
+    /// Walks over customers, for deploys and schedules, that are to come or under way.
+    pub sweeps: u64,
+    /// Effects that were put into the outbox.
+    pub effects: u64,
+    /// Steps of journeys that were decided, durably.
+    pub steps: u64,
+    /// Snapshots that were written.
+    pub profiles_saved: u64,
+    /// Transactions of state.
+    pub commits: u64,
+    /// From an entry's `received_at` (or a wake's instant) to the effect in the outbox: quantile and milliseconds.
+    pub effect_delay: Vec<(f64, u64)>,
+}
+
+impl Gauges {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: AtomicU64::new(0),
+            effects: AtomicU64::new(0),
+            steps: AtomicU64::new(0),
+            profiles_saved: AtomicU64::new(0),
+            commits: AtomicU64::new(0),
+            effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
+        }
+    }
+
+    pub(super) fn appended(&self, entries: usize) {
+        self.entries.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+
+    /// Counts what one transaction made durable.
+    pub(super) fn committed(&self, commits: &[ShardCommit], now: Timestamp) {
+        self.commits.fetch_add(1, Ordering::SeqCst);
+        let steps = commits.iter().flat_map(|commit| &commit.facts);
+        let steps = steps.filter(|(_, fact)| matches!(fact, Fact::Step { .. })).count();
+        self.steps.fetch_add(steps as u64, Ordering::Relaxed);
+        let saved: usize = commits.iter().map(|commit| commit.profiles.len()).sum();
+        self.profiles_saved.fetch_add(saved as u64, Ordering::Relaxed);
+        let mut effects = commits.iter().flat_map(|commit| &commit.effects).peekable();
+        if effects.peek().is_none() {
+            return;
+        }
+        let mut delays = self.effect_delay.lock().unwrap_or_else(PoisonError::into_inner);
+        for effect in effects {
+            self.effects.fetch_add(1, Ordering::Relaxed);
+            if let Some(delays) = delays.as_mut() {
+                delays.saturating_record(u64::try_from(now.0 - effect.decided_at.0).unwrap_or_default());
+            }
+        }
+    }
+
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn read(&self, waiting: usize, sweeps: usize) -> Reading {
+        let delays = self.effect_delay.lock().unwrap_or_else(PoisonError::into_inner);
+        let quantile = |at: f64| delays.as_ref().map_or(0, |delays| delays.value_at_quantile(at));
+        Reading {
+            entries: self.entries.load(Ordering::Relaxed),
+            waiting: waiting as u64,
+            sweeps: sweeps as u64,
+            effects: self.effects.load(Ordering::Relaxed),
+            steps: self.steps.load(Ordering::Relaxed),
+            profiles_saved: self.profiles_saved.load(Ordering::Relaxed),
+            commits: self.commits(),
+            effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),
+        }
+    }
+}

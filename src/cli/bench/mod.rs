@@ -1,0 +1,207 @@
+//! `tidewater bench`: how fast the real server is on this machine, beside what the machine can do at best.
+
+mod client;
+mod limits;
+mod load;
+mod server;
+mod workspace;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::output::{Done, Failure, Format, print_json, print_table};
+
+use load::{Latency, Loaded, Pace, Shape};
+use server::Server;
+
+/// Measure the server on this machine.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Load on a real server over HTTP: durable, applied, under 100 segments and 5 journeys, beside this machine's limits.
+    #[command(
+        after_help = "Starts servers of its own on empty databases in a folder that is removed afterwards; the load shares \
+the machine with them. Take a release build, and a quiet machine.\n\nExamples:\n  tidewater bench ingest\n  tidewater \
+bench ingest --seconds 30 --format json"
+    )]
+    Ingest(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Length of each part.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Connections that send batches.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    connections: u16,
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Events of one batch, and connections that send single events.
+const BATCH: usize = 100;
+const SINGLES: usize = 256;
+
+#[derive(Debug, Serialize)]
+struct Report {
+    cores: usize,
+    limits: Limits,
+    batches: Part,
+    singles: Part,
+    journey_steps_per_second: f64,
+    half_load: HalfLoad,
+}
+
+/// Events a second.
+#[derive(Debug, Serialize)]
+struct Limits {
+    parse_and_discard: f64,
+    parse_and_discard_singles: f64,
+    group_fsync: f64,
+    sqlite_insert: f64,
+}
+
+/// One part of the load.
+#[derive(Debug, Serialize)]
+struct Part {
+    accepted_per_second: f64,
+    /// Until the last of them had been applied.
+    applied_per_second: f64,
+    memory_bytes: Option<u64>,
+    #[serde(flatten)]
+    load: Loaded,
+}
+
+/// Batches at a constant rate, half of what was applied before.
+#[derive(Debug, Serialize)]
+struct HalfLoad {
+    events_per_second: f64,
+    latency: Latency,
+    /// Milliseconds from the event's `received_at` to its effect in the outbox.
+    effect_delay: Latency,
+    effects: f64,
+}
+
+pub(super) fn run(command: Command) -> Done {
+    let Command::Ingest(arguments) = command;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let report = runtime.block_on(ingest(&arguments))?;
+    match arguments.format {
+        Format::Json => print_json(&report)?,
+        Format::Human => report.print(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ingest(arguments: &Arguments) -> Result<Report, Failure> {
+    let (length, connections) = (Duration::from_secs(arguments.seconds), usize::from(arguments.connections));
+    let sink = limits::parse_and_discard()?;
+    let folder = tempfile::tempdir()?;
+    let tell = |what: &str| anstream::eprintln!("{what} …");
+    tell("the machine's limits");
+    let discarded = load::send(&sink, Shape::Batch(BATCH), connections, Pace::Closed, length).await?;
+    let discarded_singles = load::send(&sink, Shape::Single, SINGLES, Pace::Closed, length).await?;
+    let limits = Limits {
+        parse_and_discard: discarded.rate(),
+        parse_and_discard_singles: discarded_singles.rate(),
+        group_fsync: limits::group_fsync(folder.path(), length)?,
+        sqlite_insert: limits::sqlite_inserts(folder.path(), length).await?,
+    };
+    let hook = format!("http://{sink}/hook");
+    tell("batches");
+    let batches = part(&hook, Shape::Batch(BATCH), connections, length).await?;
+    tell("single events");
+    let singles = part(&hook, Shape::Single, SINGLES, length).await?;
+    tell("journey steps");
+    let steps = steps(&hook, connections, length).await?;
+    tell("half of the load, at a constant rate");
+    let half_load = half_load(&hook, batches.applied_per_second / 2.0, length).await?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Report { cores, limits, batches, singles, journey_steps_per_second: steps, half_load })
+}
+
+async fn part(hook: &str, shape: Shape, connections: usize, length: Duration) -> Result<Part, Failure> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(folder.path(), hook)?;
+    let begin = Instant::now();
+    let load = load::send(&server.address, shape, connections, Pace::Closed, length).await?;
+    server.applied().await?;
+    let applied_per_second = load.events as f64 / begin.elapsed().as_secs_f64();
+    Ok(Part { accepted_per_second: load.rate(), applied_per_second, memory_bytes: server.memory(), load })
+}
+
+async fn steps(hook: &str, connections: usize, length: Duration) -> Result<f64, Failure> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(folder.path(), hook)?;
+    let begin = Instant::now();
+    load::send(&server.address, Shape::Long(BATCH), connections, Pace::Closed, length).await?;
+    server.applied().await?;
+    Ok(server.metric("tidewater_journey_steps_total").await? / begin.elapsed().as_secs_f64())
+}
+
+async fn half_load(hook: &str, events_per_second: f64, length: Duration) -> Result<HalfLoad, Failure> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(folder.path(), hook)?;
+    let pace = Pace::Open(events_per_second / BATCH as f64);
+    let load = load::send(&server.address, Shape::Batch(BATCH), SINGLES, pace, length).await?;
+    server.applied().await?;
+    let delay = async |quantile: &str| {
+        let name = format!("tidewater_effect_delay_seconds{{quantile=\"{quantile}\"}}");
+        server.metric(&name).await.map(|seconds| seconds * 1_000.0)
+    };
+    let effect_delay = Latency { p50: delay("0.5").await?, p99: delay("0.99").await?, p99_9: delay("0.999").await? };
+    let effects = server.metric("tidewater_effects_total").await?;
+    Ok(HalfLoad { events_per_second, latency: load.latency, effect_delay, effects })
+}
+
+impl Loaded {
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.seconds
+    }
+}
+
+impl Report {
+    fn print(&self) {
+        let number = |rate: f64| format!("{rate:.0}");
+        let share = |rate: f64, limit: f64| format!("{:.2}", rate / limit);
+        let latency = |latency: &Latency| [latency.p50, latency.p99, latency.p99_9].map(|ms| format!("{ms:.1}"));
+        let limits = &self.limits;
+        anstream::println!("on {} cores, shared with the load\n", self.cores);
+        let mut rows = vec![
+            vec!["limit: HTTP, parse and discard, batches of 100".to_owned(), number(limits.parse_and_discard)],
+            vec!["limit: HTTP, parse and discard, single".to_owned(), number(limits.parse_and_discard_singles)],
+            vec!["limit: append and fsync in groups of 8,000".to_owned(), number(limits.group_fsync)],
+            vec!["limit: plain SQLite rows in groups of 8,000".to_owned(), number(limits.sqlite_insert)],
+        ];
+        rows.push(vec!["batches of 100, accepted (durable)".to_owned(), number(self.batches.accepted_per_second)]);
+        rows.push(vec!["batches of 100, applied".to_owned(), number(self.batches.applied_per_second)]);
+        rows.push(vec![
+            "single events, 256 connections, accepted".to_owned(),
+            number(self.singles.accepted_per_second),
+        ]);
+        rows.push(vec!["single events, 256 connections, applied".to_owned(), number(self.singles.applied_per_second)]);
+        rows.push(vec!["journey steps, durable".to_owned(), number(self.journey_steps_per_second)]);
+        print_table(&["what", "per second"], &rows);
+        let (applied, singles) = (self.batches.applied_per_second, self.singles.accepted_per_second);
+        anstream::println!(
+            "\nbatches applied, as a share: {} of parsing, {} of fsync, {} of plain rows; single events: {} of parsing\n",
+            share(applied, limits.parse_and_discard),
+            share(applied, limits.group_fsync),
+            share(applied, limits.sqlite_insert),
+            share(singles, limits.parse_and_discard_singles),
+        );
+        let row = |what: &str, found: &Latency| [vec![what.to_owned()], latency(found).to_vec()].concat();
+        let half = &self.half_load;
+        print_table(
+            &["milliseconds", "p50", "p99", "p99.9"],
+            &[
+                row("batches, closed loop", &self.batches.load.latency),
+                row("single events, closed loop", &self.singles.load.latency),
+                row(&format!("batches at a constant {:.0} events/s", half.events_per_second), &half.latency),
+                row("received to effect in the outbox, at that rate", &half.effect_delay),
+            ],
+        );
+    }
+}

@@ -1,0 +1,101 @@
+//! The workspace of the bench: a hundred segments and five journeys over a shop's events.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+pub(super) const WRITE_KEY: &str = "bench-write-key";
+pub(super) const API_KEY: &str = "bench-api-key";
+
+/// Kinds of events, each of which ten segments look at.
+pub(super) const KINDS: usize = 10;
+/// Steps that a run of the long journey takes at once.
+pub(super) const LONG: usize = 10;
+
+const JOURNEYS: &str = r#"journey: orders
+enter: { event: Order, key: order_id, re_entry: always }
+steps:
+  - id: tell
+    webhook: { to: hook, body: { order: "{{ entry.order_id }}" } }
+---
+journey: carts
+enter: { event: Kind 1, re_entry: after 1 day }
+exit: { when: did "Order" since entry }
+steps:
+  - wait: 1 hour
+  - id: remind
+    webhook: { to: hook, body: { cart: left } }
+---
+journey: regulars
+enter: { segment: often_1, re_entry: after 7 days }
+steps:
+  - wait: 1 day
+  - update_profile: { mark: regular }
+---
+journey: spenders
+enter: { segment: spent_2, re_entry: after 7 days }
+steps:
+  - wait_until:
+      event: Order
+      up_to: 2 days
+      then: [ { update_profile: { mark: loyal } } ]
+      timeout: [ { update_profile: { mark: lost } } ]
+"#;
+
+/// Writes it; `hook` is where webhooks go.
+pub(super) fn write(folder: &Path, hook: &str) -> std::io::Result<()> {
+    let files = [
+        ("tidewater.yaml", settings(hook)),
+        ("rules/bench.tide", rules()),
+        ("journeys/bench.yaml", format!("{JOURNEYS}{}", long_journey())),
+    ];
+    for (path, text) in files {
+        let path = folder.join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, text)?;
+    }
+    Ok(())
+}
+
+fn settings(hook: &str) -> String {
+    format!(
+        "listen: 127.0.0.1:0\ndatabase: sqlite://data/bench.db\napi_key: {API_KEY}\nsources:\n  bench: {WRITE_KEY}\n\
+         channels:\n  hook:\n    kind: webhook\n    url: {hook}\n    secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n    \
+         allow_private_network: true\n"
+    )
+}
+
+fn rules() -> String {
+    let mut out = String::from(
+        "event \"Order\" { order_id: text, revenue: number }\nevent \"Long\" {}\n\
+         trait plan: text\ntrait mark: text\ntrait count: number\n",
+    );
+    for kind in 0..KINDS {
+        let event = format!("\"Kind {kind}\"");
+        let _ = writeln!(out, "event {event} {{ amount: number, item: text }}");
+        let _ = writeln!(out, "compute sum_{kind} = sum of amount from {event} in last 30 days");
+        let _ = writeln!(out, "compute items_{kind} = unique count of item from {event}");
+        let segments = [
+            format!("segment did_{kind} = did {event}"),
+            format!("segment often_{kind} = did {event} at least 5 times in last 7 days"),
+            format!("segment lately_{kind} = did {event} in last 1 hour"),
+            format!("segment dear_{kind} = did {event} where amount > 90 at least 2 times in last 30 days"),
+            format!("segment spent_{kind} = sum_{kind} > 500"),
+            format!("segment curious_{kind} = items_{kind} >= 10"),
+            format!("segment pro_{kind} = plan is \"pro\" and did {event} in last 7 days"),
+            format!("segment unordered_{kind} = did {event} and did not \"Order\" in last 30 days"),
+            format!("segment then_{kind} = did {event} in last 7 days then \"Order\" within 1 day"),
+            format!("segment both_{kind} = in segment often_{kind} and in segment spent_{kind}"),
+        ];
+        for segment in segments {
+            let _ = writeln!(out, "{segment}");
+        }
+    }
+    out
+}
+
+fn long_journey() -> String {
+    let steps: String = (1..=LONG).map(|step| format!("  - update_profile: {{ count: {step} }}\n")).collect();
+    format!("---\njourney: long\nenter: {{ event: Long, re_entry: always }}\nsteps:\n{steps}")
+}

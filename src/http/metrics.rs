@@ -1,0 +1,51 @@
+//! `GET /metrics`: what the platform counts of itself, in the text form that Prometheus reads.
+//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
+
+use std::fmt::Write as _;
+
+use actix_web::{HttpResponse, web};
+
+use crate::actors::Reading;
+
+use super::doors::Doors;
+
+pub(super) async fn metrics(doors: web::Data<Doors>) -> HttpResponse {
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text(&doors.platform.reading()))
+}
+
+fn text(reading: &Reading) -> String {
+    let numbers = [
+        ("tidewater_journal_entries_total", "counter", "Entries appended to the journal.", reading.entries),
+        ("tidewater_waiting_entries", "gauge", "Entries and ticks on their way through the shards.", reading.waiting),
+        ("tidewater_sweeps", "gauge", "Walks over customers to come or under way.", reading.sweeps),
+        ("tidewater_effects_total", "counter", "Effects put into the outbox.", reading.effects),
+        ("tidewater_journey_steps_total", "counter", "Steps of journeys decided, durably.", reading.steps),
+        ("tidewater_profiles_saved_total", "counter", "Snapshots of profiles written.", reading.profiles_saved),
+        ("tidewater_state_commits_total", "counter", "Transactions of state.", reading.commits),
+    ];
+    let mut out = String::new();
+    for (name, kind, help, value) in numbers {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+    }
+    let name = "tidewater_effect_delay_seconds";
+    let _ = writeln!(out, "# HELP {name} From what caused it to the effect in the outbox.\n# TYPE {name} summary");
+    for (quantile, milliseconds) in &reading.effect_delay {
+        let _ = writeln!(out, "{name}{{quantile=\"{quantile}\"}} {}", *milliseconds as f64 / 1_000.0);
+    }
+    let _ = writeln!(out, "{name}_count {}", reading.effects);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_has_its_help_its_type_and_its_value() {
+        let reading = Reading { effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
+        let text = text(&reading);
+        assert!(text.contains("# TYPE tidewater_effects_total counter\ntidewater_effects_total 7\n"), "{text}");
+        assert!(text.contains("tidewater_effect_delay_seconds{quantile=\"0.99\"} 0.012\n"), "{text}");
+        assert!(text.ends_with("tidewater_effect_delay_seconds_count 7\n"), "{text}");
+    }
+}
