@@ -241,7 +241,13 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
                 return sqlite.read_only(true);
             }
             // FULL: a commit is on the disk before it is answered.
-            sqlite.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full)
+            sqlite
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
+                // back every four.
+                .pragma("cache_size", "-65536")
+                .pragma("wal_autocheckpoint", "16384")
         })
         .map_sqlx_postgres_opts(move |postgres| match access {
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),
