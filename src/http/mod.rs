@@ -10,6 +10,7 @@ mod collect;
 mod doors;
 mod headers;
 mod health;
+pub mod limit;
 mod links;
 mod manage;
 mod metrics;

@@ -2,11 +2,8 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::net::TcpListener;
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-use actix_web::{App, HttpResponse, HttpServer, web};
 
 use crate::cli::output::Failure;
 use crate::store::limit::plain_inserts;
@@ -15,28 +12,6 @@ use super::load::Shape;
 
 /// Events of one group commit, as under full load.
 const GROUP: u64 = 8_000;
-
-/// A web server that reads a body, parses it as JSON and forgets it. Returns its address; it ends with the process.
-pub(super) fn parse_and_discard() -> Result<String, Failure> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?.to_string();
-    let server = move || {
-        let app = || {
-            App::new().app_data(web::PayloadConfig::new(16 << 20)).default_service(web::to(
-                |body: web::Bytes| async move {
-                    match serde_json::from_slice::<serde_json::Value>(&body) {
-                        Ok(_) => HttpResponse::Ok().finish(),
-                        Err(_) => HttpResponse::BadRequest().finish(),
-                    }
-                },
-            ))
-        };
-        let served = HttpServer::new(app).workers(2).disable_signals().listen(listener);
-        served.map(|server| actix_rt::System::new().block_on(server.run()))
-    };
-    std::thread::spawn(server);
-    Ok(address)
-}
 
 /// Events a second that can be appended to a file, a group at a time, each followed by `fdatasync`.
 pub(super) fn group_fsync(folder: &Path, length: Duration) -> Result<f64, Failure> {

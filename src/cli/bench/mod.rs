@@ -97,7 +97,7 @@ pub(super) fn run(command: Command) -> Done {
 
 async fn ingest(arguments: &Arguments) -> Result<Report, Failure> {
     let (length, connections) = (Duration::from_secs(arguments.seconds), usize::from(arguments.connections));
-    let sink = limits::parse_and_discard()?;
+    let sink = crate::http::limit::parse_and_discard()?;
     let folder = tempfile::tempdir()?;
     let tell = |what: &str| anstream::eprintln!("{what} …");
     tell("the machine's limits");
