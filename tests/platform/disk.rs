@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tidewater::store::Database;
 
-use crate::process::{PATIENCE, Server, free_port, write_workspace};
+use crate::process::{PATIENCE, Running, Server};
 
 /// Lets files of the server grow up to so many bytes; `unlimited` lifts the bound.
 fn bound_files(server: &Server, bytes: &str) {
@@ -38,16 +38,10 @@ async fn post(client: &reqwest::Client, url: &str, id: &str) -> (u16, String) {
 
 #[actix_rt::test]
 async fn a_full_disk_refuses_loses_nothing_and_is_over_when_there_is_room() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let port = free_port();
-    let url = format!("http://127.0.0.1:{port}");
-    write_workspace(folder.path(), port, "http://127.0.0.1:9/", None);
-    let mut server = Server::start(folder.path());
-    server.ready(&client, &url).await;
+    let mut running = Running::start().await;
+    let (client, url, folder) = (running.client.clone(), running.url.clone(), running.folder.path().to_owned());
     let (mut kept, mut refused) = (BTreeSet::new(), BTreeSet::new());
-    bound_files(&server, &(largest(folder.path()) + 300_000).to_string());
+    bound_files(&running.server, &(largest(&folder) + 300_000).to_string());
     let deadline = Instant::now() + PATIENCE;
     for n in 0.. {
         assert!(Instant::now() < deadline, "the disk never filled up");
@@ -67,16 +61,13 @@ async fn a_full_disk_refuses_loses_nothing_and_is_over_when_there_is_room() {
     assert_eq!(ready.status().as_u16(), 503);
     assert_eq!(post(&client, &url, "still-full").await.0, 503);
     refused.insert("still-full".to_owned());
-    bound_files(&server, "unlimited");
+    bound_files(&running.server, "unlimited");
     // Nobody restarts it.
-    server.ready(&client, &url).await;
+    running.server.ready(&client, &url).await;
     assert_eq!(post(&client, &url, "room-again").await.0, 200);
     kept.insert("room-again".to_owned());
-    server.kill();
-    let mut server = Server::start(folder.path());
-    server.ready(&client, &url).await;
-    let store =
-        Database::open_existing(&format!("sqlite://{}/data/tidewater.db", folder.path().display())).await.unwrap();
+    running.restart().await;
+    let store = Database::open_existing(&format!("sqlite://{}/data/tidewater.db", folder.display())).await.unwrap();
     let deadline = Instant::now() + PATIENCE;
     loop {
         let counts = store.message_counts().await.unwrap();

@@ -62,6 +62,36 @@ impl Drop for Server {
     }
 }
 
+/// The server on a workspace of its own with an empty database, and a client.
+pub struct Running {
+    pub folder: tempfile::TempDir,
+    pub url: String,
+    pub client: reqwest::Client,
+    pub server: Server,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let port = free_port();
+        let url = format!("http://127.0.0.1:{port}");
+        write_workspace(folder.path(), port, "http://127.0.0.1:9/", None);
+        let server = Server::start(folder.path());
+        let mut running = Self { folder, url, client, server };
+        running.server.ready(&running.client, &running.url).await;
+        running
+    }
+
+    /// Kills it, and starts it again on what it left.
+    pub async fn restart(&mut self) {
+        self.server.kill();
+        self.server = Server::start(self.folder.path());
+        self.server.ready(&self.client, &self.url).await;
+    }
+}
+
 /// A port that nobody listens on just now.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

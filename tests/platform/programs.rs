@@ -9,38 +9,25 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 use tidewater::store::Database;
 
-use crate::process::{PATIENCE, Server, free_port, write_workspace};
+use crate::process::{PATIENCE, Running};
 
 const KEY: &str = "a-management-key";
 
-struct Shop {
-    folder: tempfile::TempDir,
-    url: String,
-    client: reqwest::Client,
-    server: Server,
-}
+struct Shop(Running);
 
 impl Shop {
     async fn open() -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let url = format!("http://127.0.0.1:{port}");
-        write_workspace(folder.path(), port, "http://127.0.0.1:9/", None);
-        let mut server = Server::start(folder.path());
-        server.ready(&client, &url).await;
-        Self { folder, url, client, server }
+        Self(Running::start().await)
     }
 
     async fn send(&self, batch: &[Json]) {
-        let request = self.client.post(format!("{}/v1/batch", self.url)).basic_auth("test-write-key", Some(""));
+        let request = self.0.client.post(format!("{}/v1/batch", self.0.url)).basic_auth("test-write-key", Some(""));
         let answer = request.json(&json!({ "batch": batch })).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());
     }
 
     fn command(&self, arguments: &[&str]) -> Output {
-        let workspace = self.folder.path().to_str().unwrap();
+        let workspace = self.0.folder.path().to_str().unwrap();
         Command::new(env!("CARGO_BIN_EXE_tidewater"))
             .args(arguments)
             .args(["--workspace", workspace])
@@ -51,7 +38,7 @@ impl Shop {
 
     /// A command that runs beside what the test does.
     async fn beside(&self, arguments: &'static [&'static str]) -> Output {
-        let workspace = self.folder.path().to_owned();
+        let workspace = self.0.folder.path().to_owned();
         let run = move || {
             let mut command = Command::new(env!("CARGO_BIN_EXE_tidewater"));
             command.args(arguments).arg("--workspace").arg(workspace).env("TIDEWATER_API_KEY", KEY).output().unwrap()
@@ -66,11 +53,11 @@ impl Shop {
     }
 
     async fn database(&self) -> Database {
-        open(self.folder.path()).await
+        open(self.0.folder.path()).await
     }
 
     fn append(&self, file: &str, more: &str) {
-        let file = self.folder.path().join(file);
+        let file = self.0.folder.path().join(file);
         let before = std::fs::read_to_string(&file).unwrap();
         std::fs::write(file, format!("{before}{more}")).unwrap();
     }
@@ -117,9 +104,7 @@ async fn new_rules_know_the_past_and_drop_no_event() {
     let mut shop = Shop::open().await;
     // A server reads its settings when it starts.
     shop.append("tidewater.yaml", &format!("api_key: {KEY}\n"));
-    shop.server.kill();
-    shop.server = Server::start(shop.folder.path());
-    shop.server.ready(&shop.client, &shop.url.clone()).await;
+    shop.0.restart().await;
     // User n has ordered n times, some of them before anyone knew who it was.
     for user in 0..8 {
         let mut batch: Vec<Json> = (0..user).map(|n| order(user, n)).collect();
@@ -174,9 +159,7 @@ async fn new_rules_know_the_past_and_drop_no_event() {
     assert_eq!(store.message_counts().await.unwrap().len(), 28 + 1 + 14, "each event counts");
     assert!(text(&shop.command(&["apply"]).stdout).contains("in force already"));
     // The program is the one that a restart finds.
-    shop.server.kill();
-    shop.server = Server::start(shop.folder.path());
-    shop.server.ready(&shop.client, &shop.url.clone()).await;
+    shop.0.restart().await;
     let again = shop.json(&["plan", "--format", "json"]);
     assert_eq!(again["from"], again["to"]);
     until(&store, &sizes(&[("buyer", 7), ("regular", 7), ("spender", 5)])).await;
@@ -189,15 +172,14 @@ async fn apply_says_why_it_could_not() {
     assert_eq!(closed.status.code(), Some(1));
     assert!(text(&closed.stderr).contains("api_key"), "{}", text(&closed.stderr));
     shop.append("tidewater.yaml", "api_key: another\n");
-    shop.server.kill();
+    shop.0.server.kill();
     let nobody = text(&shop.command(&["apply"]).stderr);
     assert!(nobody.contains("nobody answers there") && nobody.contains("tidewater serve"), "{nobody}");
-    shop.server = Server::start(shop.folder.path());
-    shop.server.ready(&shop.client, &shop.url.clone()).await;
+    shop.0.restart().await;
     let wrong = text(&shop.command(&["apply"]).stderr);
     assert!(wrong.contains("another key") && !wrong.contains(KEY), "{wrong}");
     let offer =
-        |body: Json| shop.client.post(format!("{}/api/v1/program", shop.url)).bearer_auth("another").json(&body);
+        |body: Json| shop.0.client.post(format!("{}/api/v1/program", shop.0.url)).bearer_auth("another").json(&body);
     let broken = json!({"version": "1", "sources": [["rules/shop.tide", "segment = "]]});
     assert_eq!(offer(broken).send().await.unwrap().status().as_u16(), 422);
     let other = json!({"version": "1", "sources": [["rules/shop.tide", "topic news channels email marketing opt_in"]]});
@@ -206,12 +188,12 @@ async fn apply_says_why_it_could_not() {
     // A channel is made when the server starts.
     let settings = "  erp:\n    kind: webhook\n    url: http://127.0.0.1:9/\n    \
                     secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n    allow_private_network: true\n";
-    let yaml = shop.folder.path().join("tidewater.yaml");
+    let yaml = shop.0.folder.path().join("tidewater.yaml");
     let before = std::fs::read_to_string(&yaml).unwrap();
     std::fs::write(&yaml, before.replace("api_key: another\n", &format!("{settings}api_key: another\n"))).unwrap();
     let journey = "---\njourney: tell-erp\nenter: { event: Signed Up }\nsteps:\n  - id: tell\n    webhook: { to: erp, body: {} }\n";
     shop.append("journeys/shop.yaml", journey);
-    let workspace = shop.folder.path().to_str().unwrap();
+    let workspace = shop.0.folder.path().to_str().unwrap();
     let mut apply = Command::new(env!("CARGO_BIN_EXE_tidewater"));
     let missing = apply.args(["apply", "--workspace", workspace]).env_remove("TIDEWATER_API_KEY").output().unwrap();
     let told = text(&missing.stderr);

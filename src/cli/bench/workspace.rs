@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::cli::demo::write_files;
+use crate::cli::output::Failure;
+
 pub(super) const WRITE_KEY: &str = "bench-write-key";
 pub(super) const API_KEY: &str = "bench-api-key";
 
@@ -42,20 +45,10 @@ steps:
 "#;
 
 /// Writes it; `hook` is where webhooks go.
-pub(super) fn write(folder: &Path, hook: &str) -> std::io::Result<()> {
-    let files = [
-        ("tidewater.yaml", settings(hook)),
-        ("rules/bench.tide", rules()),
-        ("journeys/bench.yaml", format!("{JOURNEYS}{}", long_journey())),
-    ];
-    for (path, text) in files {
-        let path = folder.join(path);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent)?;
-        }
-        std::fs::write(path, text)?;
-    }
-    Ok(())
+pub(super) fn write(folder: &Path, hook: &str) -> Result<(), Failure> {
+    let (settings, rules, journeys) = (settings(hook), rules(), format!("{JOURNEYS}{}", long_journey()));
+    let files = [("tidewater.yaml", &*settings), ("rules/bench.tide", &*rules), ("journeys/bench.yaml", &*journeys)];
+    write_files(folder, &files)
 }
 
 fn settings(hook: &str) -> String {
