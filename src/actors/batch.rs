@@ -142,8 +142,8 @@ impl Batch {
             };
             started.push(match profile {
                 Ok(profile) => {
-                    let profile = self.brought_up(profile).await;
-                    (*id, Loaded::Customer(Customer::new(profile).start()))
+                    let (profile, counted) = self.brought_up(profile).await;
+                    (*id, Loaded::Customer(Customer::new(profile, counted).start()))
                 }
                 Err(error) => {
                     tracing::error!(profile = %id, %error, "a profile cannot be read; its events go to quarantine");
@@ -154,10 +154,11 @@ impl Batch {
         started
     }
 
-    /// After a failure: the state that the customer had before this batch. Everything that was emitted is saved, so what
-    /// is applied here again emits nothing; what failed before fails again, and is left out again.
-    async fn brought_up(&self, mut profile: Profile) -> Profile {
-        let Mode::Careful { after, known } = self.mode else { return profile };
+    /// After a failure: the state that the customer had before this batch, and what counted on the way there. All that
+    /// came of it is saved or waits to be saved; what failed before fails again, and is left out again.
+    async fn brought_up(&self, mut profile: Profile) -> (Profile, Vec<Past>) {
+        let mut counted = Vec::new();
+        let Mode::Careful { after, known } = self.mode else { return (profile, counted) };
         let mut reached = after;
         while reached < known {
             let page = patiently(|| self.backing.journal.read(reached, PAGE)).await;
@@ -166,10 +167,10 @@ impl Batch {
             // Entries for everyone are left to the broadcasts: those that are not among them any more were saved.
             let own = Target::Profile(profile.id());
             for entry in page.iter().filter(|entry| entry.offset <= known && entry.target == own) {
-                super::customer::apply_again(&mut profile, &self.program, entry);
+                counted.extend(super::customer::apply_again(&mut profile, &self.program, entry));
             }
         }
-        profile
+        (profile, counted)
     }
 }
 

@@ -2,6 +2,7 @@
 //! else.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -57,17 +58,36 @@ pub(super) struct Worked {
     /// The first entry that the state before did not know ([`BY_TIME`] if only time changed it); `None` where nothing
     /// changed.
     pub(super) changed: Option<Offset>,
-    /// The state, where something was emitted and must be saved with it, or where it was asked for.
+    /// The state, where it must be saved at once, or where it was asked for.
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) wake: Option<Timestamp>,
-    pub(super) memberships: Vec<MembershipChange>,
     pub(super) effects: Vec<Effect>,
-    pub(super) facts: Vec<Fact>,
     pub(super) relays: Vec<Relay>,
-    /// Entries whose event counted.
-    pub(super) counted: Vec<Arc<Entry>>,
+    pub(super) told: Told,
     /// What could not be applied, twice, with the reason. Only of a careful batch.
     pub(super) poison: Vec<Poison>,
+}
+
+/// What reports tell of a customer. It is saved together with the state that it belongs to, so that a crash in between
+/// tells none of it twice.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) memberships: Vec<MembershipChange>,
+    pub(super) facts: Vec<Fact>,
+    /// Entries whose event counted.
+    pub(super) counted: Vec<Arc<Entry>>,
+}
+
+impl Told {
+    pub(super) fn append(&mut self, later: Self) {
+        self.memberships.extend(later.memberships);
+        self.facts.extend(later.facts);
+        self.counted.extend(later.counted);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.memberships.len() + self.facts.len() + self.counted.len()
+    }
 }
 
 /// A change that no entry made: what is saved tells when to do it again.
@@ -90,11 +110,16 @@ pub(super) struct Panicked {
 
 pub(super) struct Customer {
     profile: Profile,
+    /// What counted since the profile began to wait for a merge or its history. The store may not have it yet when a
+    /// deploy that was parked meanwhile asks for the past.
+    counted: BTreeMap<Offset, Past>,
 }
 
 impl Customer {
-    pub(super) fn new(profile: Profile) -> Self {
-        Self { profile }
+    /// `counted`: what counted in the profile's saved state or after it and may be missing in the store.
+    pub(super) fn new(profile: Profile, counted: Vec<Past>) -> Self {
+        let counted = counted.into_iter().map(|past| (past.offset, past)).collect();
+        Self { profile, counted }
     }
 
     /// What must be known of the past before this can be done.
@@ -109,6 +134,7 @@ impl Customer {
         let mut batch = Batch {
             profile: &mut self.profile,
             history: work.history.as_deref().unwrap_or_default(),
+            counted: &self.counted,
             is_careful: work.is_careful,
             must_save: matches!(work.task, Task::Save),
             done: Worked::default(),
@@ -129,6 +155,12 @@ impl Customer {
             Task::Save => {}
         }
         let Batch { done: mut worked, must_save, .. } = batch;
+        if backfill::is_waiting(&self.profile) {
+            let counted = worked.told.counted.iter().filter_map(|entry| Past::of(entry));
+            self.counted.extend(counted.map(|past| (past.offset, past)));
+        } else {
+            self.counted.clear();
+        }
         // A wake that cannot be fired would be due for ever.
         let is_stuck = worked.poison.iter().any(|poison| poison.entry.is_none());
         worked.wake = self.profile.wake().filter(|_| !is_stuck);
@@ -139,9 +171,17 @@ impl Customer {
     }
 }
 
+impl Worked {
+    /// How much the world is to hear.
+    fn emitted(&self) -> usize {
+        self.effects.len() + self.told.memberships.len() + self.told.facts.len()
+    }
+}
+
 struct Batch<'a> {
     profile: &'a mut Profile,
     history: &'a [Past],
+    counted: &'a BTreeMap<Offset, Past>,
     is_careful: bool,
     must_save: bool,
     done: Worked,
@@ -160,10 +200,10 @@ impl Batch<'_> {
                 // What follows is decided by another program: a replay must not have to know both.
                 self.must_save = true;
             }
-            let ranks = self.profile.ranks.len();
+            let before = (self.profile.ranks.len(), self.profile.runs.len(), self.done.emitted());
             self.apply(program, entry)?;
             // Nobody could tell a single profile of it again: its next replay may begin after the broadcast.
-            self.must_save |= self.profile.ranks.len() != ranks;
+            self.must_save |= before != (self.profile.ranks.len(), self.profile.runs.len(), self.done.emitted());
         }
         Ok(())
     }
@@ -180,7 +220,7 @@ impl Batch<'_> {
             self.changed(entry.offset);
         }
         if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
-            self.done.counted.push(entry.clone());
+            self.done.told.counted.push(entry.clone());
         }
         self.note(transition);
         self.fill(program)
@@ -189,9 +229,11 @@ impl Batch<'_> {
     /// Goes on where a deploy waits for the past; what was parked meanwhile may hold another.
     fn fill(&mut self, program: &Program) -> Result<(), Panicked> {
         while backfill::is_unfilled(self.profile) {
-            // What was parked counts only now, and the store does not have it yet.
-            let counted = self.done.counted.iter().filter_map(|entry| Past::of(entry));
-            let history: Vec<Past> = self.history.iter().cloned().chain(counted).collect();
+            // What was parked counted just now, and the store may not have it yet.
+            let mut history = self.counted.clone();
+            let counted = self.done.told.counted.iter().filter_map(|entry| Past::of(entry));
+            history.extend(counted.chain(self.history.iter().cloned()).map(|past| (past.offset, past)));
+            let history: Vec<Past> = history.into_values().collect();
             let step = |profile: &mut Profile| backfill::fill(profile, program, &history);
             let at = self.profile.applied();
             let Some(transition) = self.attempt(step, at, None)? else { break };
@@ -244,26 +286,31 @@ impl Batch<'_> {
     }
 
     fn note(&mut self, transition: Transition) {
-        self.must_save |= transition.emits();
-        self.done.counted.extend(transition.released.into_iter().map(Arc::new));
-        self.done.memberships.extend(transition.memberships);
-        self.done.effects.extend(transition.effects);
-        self.done.facts.extend(transition.facts);
-        self.done.relays.extend(transition.relays);
+        // A relay is carried out once and then forgotten: decided again, it would be carried out again. An effect has its
+        // place in the outbox for good.
+        self.must_save |= !transition.relays.is_empty();
+        let Transition { memberships, effects, facts, relays, recorded: _, released } = transition;
+        self.done.effects.extend(effects);
+        self.done.relays.extend(relays);
+        self.done.told.append(Told { memberships, facts, counted: released.into_iter().map(Arc::new).collect() });
     }
 }
 
-/// Applies an entry that was applied before and emitted nothing, or failed and was left out.
-pub(super) fn apply_again(profile: &mut Profile, program: &Program, entry: &Entry) {
-    let clean = profile.clone();
+/// Applies an entry that was applied before, and of which all is told, or that failed and was left out. Returns what of
+/// it counts.
+pub(super) fn apply_again(profile: &mut Profile, program: &Program, entry: &Entry) -> Vec<Past> {
+    let (clean, before) = (profile.clone(), profile.applied());
     let step = |profile: &mut Profile| {
         #[cfg(test)]
         tests::trip(entry);
         engine::apply(profile, program, entry)
     };
-    if guarded(profile, &step).is_err() {
+    let Ok(transition) = guarded(profile, &step) else {
         *profile = clean;
-    }
+        return Vec::new();
+    };
+    let own = (transition.recorded && profile.applied() > before).then_some(entry);
+    transition.released.iter().chain(own).filter_map(Past::of).collect()
 }
 
 fn guarded(profile: &mut Profile, step: &impl Fn(&mut Profile) -> Transition) -> Result<Transition, Panicked> {

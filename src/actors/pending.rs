@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::engine::Effect;
+use crate::engine::transition::Relay;
 use crate::model::event::PLATFORM_SOURCE;
-use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{EntryBody, Offset, ProfileId, ShardId, Timestamp};
 use crate::store::journal::Quarantined;
 use crate::store::state::{Reached, SavedProfile, ShardCommit};
 
-use super::customer::{Poison, Worked};
+use super::customer::{Poison, Told};
 
 /// Rows of one commit beyond which a shard waits for its writer.
 const FULL: usize = 4_096;
@@ -50,21 +52,22 @@ impl Pending {
         self.commit.offset < offset
     }
 
-    /// Adds a customer's state, what was emitted with it, and the entries that counted since it was saved last.
-    pub(super) fn add(&mut self, profile: ProfileId, worked: Worked, counted: Vec<Arc<Entry>>, applied: Offset) {
+    /// Adds a customer's state, with all that was told since it was saved last.
+    pub(super) fn add(&mut self, saved: SavedProfile, told: Told) {
         self.is_empty = false;
-        if let Some(snapshot) = worked.snapshot {
-            self.profiles.insert(profile, SavedProfile { id: profile, snapshot, wake: worked.wake });
-        }
+        let profile = saved.id;
+        self.profiles.insert(profile, saved);
         let commit = &mut self.commit;
-        commit.memberships.extend(worked.memberships.into_iter().map(|change| (profile, change)));
-        commit.effects.extend(worked.effects);
-        commit.facts.extend(worked.facts.into_iter().map(|fact| (profile, fact)));
-        commit.history.extend(counted.into_iter().map(|entry| (profile, Arc::unwrap_or_clone(entry))));
-        commit.relays.extend(worked.relays);
-        for poison in worked.poison {
-            self.quarantine(poison, applied);
-        }
+        commit.memberships.extend(told.memberships.into_iter().map(|change| (profile, change)));
+        commit.facts.extend(told.facts.into_iter().map(|fact| (profile, fact)));
+        commit.history.extend(told.counted.into_iter().map(|entry| (profile, Arc::unwrap_or_clone(entry))));
+    }
+
+    /// Adds what cannot wait for the state: it is decided again, with the same ids, should the state be lost.
+    pub(super) fn emit(&mut self, effects: Vec<Effect>, relays: Vec<Relay>) {
+        self.is_empty &= effects.is_empty() && relays.is_empty();
+        self.commit.effects.extend(effects);
+        self.commit.relays.extend(relays);
     }
 
     /// Keeps what could not be applied, with the reason.

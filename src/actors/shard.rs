@@ -1,9 +1,9 @@
 //! One partition of the customers: keeps their order, starts and lets go of them, and hands what they decide to the
 //! state writer.
 //!
-//! A shard works on one batch at a time: load who is missing, let each customer work, gather what changed. What was
-//! emitted is saved at once, together with the state that it belongs to, while the next batch is worked on; a crash in
-//! between decides the same again, from the journal. What emitted nothing is saved later, with what follows it.
+//! A shard works on one batch at a time: load who is missing, let each customer work, gather what changed. Effects are
+//! saved at once, while the next batch is worked on; states later, each with what followed in the meantime. A crash in
+//! between decides the same again, from the journal.
 
 mod saving;
 
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
 use crate::store::Backing;
-use crate::store::state::Reached;
+use crate::store::state::{Reached, SavedProfile};
 use crate::workspace::Program;
 
 use super::batch::{Batch, Done, Mode, patiently};
@@ -33,7 +33,7 @@ use super::wakes::Wakes;
 /// Profiles, or entries, of one batch.
 const BATCH: usize = 256;
 /// How often a shard looks at what is to be saved or let go.
-const ROUND: Duration = Duration::from_secs(1);
+const ROUND: Duration = Duration::from_millis(250);
 /// How far ahead wakes are read into memory, and how many at once.
 const LOOKAHEAD: Span = Span::MINUTE.times(10);
 const WAKES: u64 = 1_000;
@@ -105,6 +105,8 @@ pub(super) struct Shard {
     is_checkpoint_due: bool,
     /// The next batch is not of the queue, if there is anything else to do.
     is_turn_of_others: bool,
+    /// Nothing came since the last look.
+    is_quiet: bool,
     flushers: Vec<oneshot::Sender<()>>,
 }
 
@@ -153,6 +155,7 @@ impl Shard {
             is_saving: false,
             is_checkpoint_due: false,
             is_turn_of_others: false,
+            is_quiet: true,
             flushers: Vec::new(),
         }
     }
@@ -372,17 +375,20 @@ impl Shard {
         for poison in done.left_out {
             self.pending.quarantine(poison, self.applied);
         }
-        for (profile, address, mut worked) in done.worked {
+        for (profile, address, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
             let bytes = worked.snapshot.as_ref().map(Vec::len).or_else(|| done.loaded.get(&profile).copied());
             self.slots.keep(profile, address, bytes, now);
-            let counted = std::mem::take(&mut worked.counted);
-            if let Some(first) = worked.changed {
-                self.unsaved.note(profile, first.min(next), counted, now);
+            if worked.changed.is_some() || worked.told.len() > 0 {
+                self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);
             }
-            if worked.snapshot.is_some() {
-                let counted = self.unsaved.save(profile);
-                self.pending.add(profile, worked, counted, self.applied);
+            self.pending.emit(worked.effects, worked.relays);
+            for poison in worked.poison {
+                self.pending.quarantine(poison, self.applied);
+            }
+            if let Some(snapshot) = worked.snapshot {
+                let saved = SavedProfile { id: profile, snapshot, wake: worked.wake };
+                self.pending.add(saved, self.unsaved.save(profile));
             } else if !self.unsaved.holds(profile) {
                 self.wakes.saved(profile);
             }
@@ -424,6 +430,7 @@ impl Handler<Feed> for Shard {
     type Result = ();
 
     fn handle(&mut self, Feed(items): Feed, ctx: &mut Self::Context) {
+        self.is_quiet = false;
         self.queue.extend(items);
         self.next(ctx);
     }

@@ -1,14 +1,16 @@
 //! Which profiles of a shard have changed since they were saved, and since when. Pure.
 //!
-//! A change that emits nothing need not be saved at once: the journal can tell it again. So it is saved together with
-//! those that follow, and until then a replay has to begin before the oldest of them.
+//! A change need not be saved at once: the journal can tell it again, and what it decides is then decided again, with the
+//! same ids. So it is saved together with those that follow, and until then a replay has to begin before the oldest of
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::model::{Entry, Offset, ProfileId};
+use crate::model::{Offset, ProfileId};
+
+use super::customer::Told;
 
 /// What is kept for a profile until it is saved.
 #[derive(Debug)]
@@ -16,8 +18,7 @@ struct Change {
     /// The first entry that the saved state does not know.
     first: Offset,
     since: Instant,
-    /// Entries whose event counted.
-    counted: Vec<Arc<Entry>>,
+    told: Told,
 }
 
 /// The changed profiles of a shard, and those whose state is on its way to the store.
@@ -26,25 +27,29 @@ pub(super) struct Unsaved {
     changes: BTreeMap<ProfileId, Change>,
     by_age: BTreeSet<(Offset, ProfileId)>,
     saving: BTreeSet<ProfileId>,
+    /// How much there is to tell of all of them.
+    told: usize,
 }
 
 impl Unsaved {
     /// Notes that a profile changed by an entry, or by time after the entry before `first`.
-    pub(super) fn note(&mut self, profile: ProfileId, first: Offset, counted: Vec<Arc<Entry>>, now: Instant) {
+    pub(super) fn note(&mut self, profile: ProfileId, first: Offset, told: Told, now: Instant) {
         let by_age = &mut self.by_age;
         let change = self.changes.entry(profile).or_insert_with(|| {
             by_age.insert((first, profile));
-            Change { first, since: now, counted: Vec::new() }
+            Change { first, since: now, told: Told::default() }
         });
-        change.counted.extend(counted);
+        self.told += told.len();
+        change.told.append(told);
     }
 
-    /// A profile's state goes to the store: what counted since the last time goes with it.
-    pub(super) fn save(&mut self, profile: ProfileId) -> Vec<Arc<Entry>> {
+    /// A profile's state goes to the store: what was told since the last time goes with it.
+    pub(super) fn save(&mut self, profile: ProfileId) -> Told {
         self.saving.insert(profile);
-        let Some(change) = self.changes.remove(&profile) else { return Vec::new() };
+        let Some(change) = self.changes.remove(&profile) else { return Told::default() };
         self.by_age.remove(&(change.first, profile));
-        change.counted
+        self.told -= change.told.len();
+        change.told
     }
 
     /// Everything that was on its way is in the store.
@@ -68,6 +73,11 @@ impl Unsaved {
         self.changes.len()
     }
 
+    /// How much there is to tell of all of them.
+    pub(super) fn told(&self) -> usize {
+        self.told
+    }
+
     /// Profiles that the store may not have at all.
     pub(super) fn profiles(&self) -> Vec<ProfileId> {
         self.changes.keys().chain(&self.saving).copied().collect()
@@ -89,9 +99,9 @@ mod tests {
     fn a_replay_begins_before_the_oldest_change_that_is_not_saved() {
         let (mut unsaved, start) = (Unsaved::default(), Instant::now());
         let (ada, bob) = (ProfileId(1), ProfileId(2));
-        unsaved.note(ada, Offset(3), Vec::new(), start);
-        unsaved.note(bob, Offset(4), Vec::new(), start + Duration::from_secs(1));
-        unsaved.note(ada, Offset(5), Vec::new(), start + Duration::from_secs(2));
+        unsaved.note(ada, Offset(3), Told::default(), start);
+        unsaved.note(bob, Offset(4), Told::default(), start + Duration::from_secs(1));
+        unsaved.note(ada, Offset(5), Told::default(), start + Duration::from_secs(2));
         assert_eq!(unsaved.oldest(), Some(Offset(3)));
         assert_eq!(unsaved.since(start, 10), [ada]);
         unsaved.save(ada);

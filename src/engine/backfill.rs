@@ -164,6 +164,12 @@ pub fn is_unfilled(profile: &Profile) -> bool {
     profile.unfilled.is_some()
 }
 
+/// Whether the profile waits for something, a merge's other half or its history, so that a deploy may be parked in it.
+#[must_use]
+pub fn is_waiting(profile: &Profile) -> bool {
+    profile.awaited.is_some() || profile.unfilled.is_some()
+}
+
 /// Takes the deploy in that waits for the profile's history, and then what was parked since. Of `history`, what counted
 /// before the deploy is looked at; more does no harm.
 pub fn fill(profile: &mut Profile, program: &Program, history: &[Past]) -> Transition {

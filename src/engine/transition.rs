@@ -33,12 +33,6 @@ impl Transition {
         self.recorded |= next.recorded;
         self.released.extend(next.released);
     }
-
-    /// Whether anyone outside the profile is to hear of it: then it is saved at once, together with the state.
-    #[must_use]
-    pub fn emits(&self) -> bool {
-        !(self.memberships.is_empty() && self.effects.is_empty() && self.facts.is_empty() && self.relays.is_empty())
-    }
 }
 
 /// A profile entered or left a segment.

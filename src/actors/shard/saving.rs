@@ -1,4 +1,4 @@
-//! When a shard saves: what was emitted at once, the rest together, later; and from where a replay would begin.
+//! When a shard saves: effects at once, states together, later; and from where a replay would begin.
 
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use crate::model::{Offset, ProfileId};
 use super::super::state_writer::Save;
 use super::{Shard, first_of};
 
-/// Silent changes wait this long to be saved while there are few of them …
-const SAVE_SOON: Duration = Duration::from_millis(900);
-const FEW: usize = 128;
-/// … and this long when there are many: most profiles will have changed again by then.
+/// States are saved when nothing came for a while, or at the next look while there are few …
+const FEW: usize = 4;
+/// … and else after this long: most profiles will have changed again by then.
 const SAVE_LATEST: Duration = Duration::from_secs(10);
+/// What is kept to be told at most: it takes memory until it is saved.
+const TOLD: usize = 8_192;
 
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
@@ -91,11 +92,13 @@ impl Shard {
     pub(super) fn round(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         if self.to_save.is_empty() {
-            let age = if self.unsaved.len() <= FEW { SAVE_SOON } else { SAVE_LATEST };
+            let is_urgent = self.is_quiet || self.unsaved.len() <= FEW || self.unsaved.told() > TOLD;
+            let age = if is_urgent { Duration::ZERO } else { SAVE_LATEST };
             if let Some(before) = now.checked_sub(age) {
                 self.to_save.extend(self.unsaved.since(before, usize::MAX));
             }
         }
+        self.is_quiet = self.queue.is_empty();
         let unsaved = &self.unsaved;
         self.slots.sweep(now, |profile| unsaved.holds(profile));
         self.next(ctx);

@@ -181,13 +181,12 @@ async fn sender(
     length: Duration,
     next: &AtomicU64,
 ) -> Result<(Histogram<u64>, u64), Failure> {
-    let mut connection = Connection::open(address).await?;
     let credentials = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{WRITE_KEY}:"));
     let head = format!(
         "POST {} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAuthorization: Basic {credentials}\r\n",
         shape.path()
     );
-    let (mut latencies, mut refused) = (histogram()?, 0);
+    let (mut connection, mut latencies, mut refused) = (None, histogram()?, 0);
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let due = match pace {
@@ -198,6 +197,11 @@ async fn sender(
             return Ok((latencies, refused));
         }
         tokio::time::sleep_until(due).await;
+        // A connection that is opened long before its first request is closed by the server.
+        let connection = match &mut connection {
+            Some(connection) => connection,
+            closed => closed.insert(Connection::open(address).await?),
+        };
         let body = shape.body(number);
         loop {
             match connection.post(&head, body.as_bytes()).await? {
