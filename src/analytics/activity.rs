@@ -1,11 +1,12 @@
 //! Which events came, how often, and from how many people.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
 
-use crate::model::Timestamp;
-use crate::store::tables::history;
+use crate::model::{ProfileId, Timestamp};
+use crate::store::history::{Place, STRETCHES};
 use crate::store::{Database, StoreError};
 
 /// One kind of event over a stretch of time.
@@ -22,32 +23,39 @@ pub struct EventCount {
 /// Events that happened from `from` up to and without `until`, the most frequent first.
 ///
 /// # Errors
-/// The database failed.
+/// The database failed, or a row is damaged.
 pub async fn activity_report(
     store: &Database,
     from: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<EventCount>, StoreError> {
-    let events = history::Column::Entry.count();
-    let rows: Vec<(String, i64, i64, i64)> = history::Entity::find()
-        .select_only()
-        .column(history::Column::Name)
-        .column_as(events.clone(), "events")
-        .column_as(Expr::col(history::Column::Profile).count_distinct(), "profiles")
-        .column_as(history::Column::HappenedAt.max(), "last")
-        .filter(history::Column::HappenedAt.gte(from.0))
-        .filter(history::Column::HappenedAt.lt(until.0))
-        .group_by(history::Column::Name)
-        .order_by(events, Order::Desc)
-        .order_by_asc(history::Column::Name)
-        .into_tuple()
-        .all(&store.read)
-        .await?;
-    let counts = rows.into_iter().map(|(name, events, profiles, last)| EventCount {
+    let mut counts: HashMap<String, (i64, HashSet<ProfileId>, Timestamp)> = HashMap::new();
+    let mut place = Place::NEWEST;
+    loop {
+        // Nothing happens after it was received.
+        let (stretches, next) = store.stretches(place, from, STRETCHES).await?;
+        if stretches.is_empty() {
+            break;
+        }
+        place = next;
+        for stretch in stretches {
+            let events = stretch.items.into_iter().map(|item| item.event);
+            for event in events.filter(|event| (from..until).contains(&event.timestamp)) {
+                let (events, profiles, last) =
+                    counts.entry(event.name).or_insert_with(|| (0, HashSet::new(), Timestamp::MIN));
+                *events += 1;
+                profiles.insert(stretch.profile);
+                *last = event.timestamp.max(*last);
+            }
+        }
+    }
+    let count = |(name, (events, profiles, last)): (String, (i64, HashSet<ProfileId>, Timestamp))| EventCount {
         name,
         events,
-        profiles,
-        last: Timestamp(last),
-    });
-    Ok(counts.collect())
+        profiles: profiles.len() as i64,
+        last,
+    };
+    let mut report: Vec<EventCount> = counts.into_iter().map(count).collect();
+    report.sort_by(|one, other| (Reverse(one.events), &one.name).cmp(&(Reverse(other.events), &other.name)));
+    Ok(report)
 }

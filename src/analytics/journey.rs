@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Query, SelectStatement};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect};
 use serde::Serialize;
 
 use crate::model::Timestamp;
-use crate::model::platform_event::EMAIL_CLICKED;
-use crate::store::tables::{history, journey_run, journey_step, outbox};
+use crate::store::facts::CLICKED;
+use crate::store::tables::{journey_run, journey_step, outbox};
 use crate::store::{Database, StoreError};
 
 use super::outcome::Outcomes;
@@ -137,7 +137,10 @@ struct DetailRow {
 }
 
 async fn read_steps(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
-    let of_journey = journey_step::Entity::find().filter(journey_step::Column::Journey.eq(journey)).select_only();
+    let of_journey = journey_step::Entity::find()
+        .filter(journey_step::Column::Journey.eq(journey))
+        .filter(journey_step::Column::Outcome.ne(CLICKED))
+        .select_only();
     let runs = Expr::col(journey_step::Column::Run).count_distinct();
     let reached = of_journey
         .clone()
@@ -229,37 +232,20 @@ async fn read_effects(store: &Database, journey: &str, steps: &mut Steps) -> Res
     Ok(())
 }
 
-/// A mail that was clicked many times is clicked once. Clicks are events like any other, so they are found in history.
+/// A mail that was clicked many times is clicked once.
 async fn read_clicks(store: &Database, journey: &str, steps: &mut Steps) -> Result<(), StoreError> {
-    let backend = store.read.get_database_backend();
-    let (step, effect) = (property(backend, "step"), property(backend, "effect_id"));
-    let clicks = Query::select()
-        .expr_as(step, "step")
-        .expr_as(effect.count_distinct(), "effects")
-        .from(history::Entity)
-        .and_where(Expr::col(history::Column::Name).eq(EMAIL_CLICKED))
-        .and_where(property(backend, "journey").eq(journey))
-        .add_group_by([Expr::col("step")])
-        .to_owned();
-    for row in store.read.query_all(&clicks).await? {
-        if let Some(step) = row.try_get::<Option<String>>("", "step")? {
-            steps.at(step).clicked = row.try_get("", "effects")?;
-        }
+    let rows: Vec<(String, i64)> = journey_step::Entity::find()
+        .select_only()
+        .column(journey_step::Column::Step)
+        .column_as(Expr::col(journey_step::Column::Detail).count_distinct(), "effects")
+        .filter(journey_step::Column::Journey.eq(journey))
+        .filter(journey_step::Column::Outcome.eq(CLICKED))
+        .group_by(journey_step::Column::Step)
+        .into_tuple()
+        .all(&store.read)
+        .await?;
+    for (step, effects) in rows {
+        steps.at(step).clicked = effects;
     }
     Ok(())
-}
-
-/// A text property of an event in history. `name` is one of ours, never a source's.
-fn property(backend: DbBackend, name: &'static str) -> Expr {
-    let event = Expr::col((history::Entity, history::Column::Event));
-    match backend {
-        DbBackend::Postgres => {
-            use sea_orm::sea_query::extension::postgres::PgExpr;
-            event.cast_as("json").get_json_field("properties").cast_json_field(name)
-        }
-        _ => {
-            use sea_orm::sea_query::extension::sqlite::SqliteExpr;
-            event.get_json_field("properties").cast_json_field(name)
-        }
-    }
 }

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::engine::snapshot;
-use crate::lint::against::{Answers, EventTotal, LookedAt, Questions, Tallies};
-use crate::model::{EventKind, Offset};
-use crate::store::history::Wanted;
+use crate::lint::against::{Answers, EventTotal, LookedAt, Questions};
+use crate::model::{Event, Timestamp};
+use crate::store::history::{Place, STRETCHES};
 use crate::store::{Database, StoreError};
 
 /// How much is looked at for values, at most.
@@ -64,32 +64,33 @@ pub async fn answers(
 }
 
 async fn look_at_events(store: &Database, at_most: AtMost, answers: &mut Answers) -> Result<(), StoreError> {
-    let wanted = wanted(&answers.tallies);
-    let rows = if wanted.is_empty() { BLOCK.min(at_most.rows) } else { at_most.rows };
-    let (mut before, mut walked) = (Offset(u64::MAX), 0);
+    let any_activity = answers.tallies.wants_any_activity();
+    let names: BTreeSet<String> = answers.tallies.event_names().map(str::to_owned).collect();
+    let is_wanted = |event: &Event| names.contains(&event.name) || (any_activity && event.is_activity());
+    let (mut place, mut walked) = (Place::NEWEST, 0);
     loop {
-        let block = store.recorded_before(before, &wanted, BLOCK).await?;
-        let Some(oldest) = block.last() else { return Ok(()) };
-        before = oldest.offset;
-        answers.newest = answers.newest.max(block.iter().map(|recorded| recorded.happened_at).max());
-        for recorded in block {
-            if walked == rows || answers.looked_at.events == at_most.events {
+        let (stretches, next) = store.stretches(place, Timestamp::MIN, STRETCHES).await?;
+        if stretches.is_empty() {
+            return Ok(());
+        }
+        place = next;
+        for event in stretches.into_iter().flat_map(|stretch| stretch.items).map(|item| item.event) {
+            if walked == at_most.rows || answers.looked_at.events == at_most.events {
                 answers.looked_at.all_events = false;
                 return Ok(());
             }
             walked += 1;
-            if let Some(event) = recorded.event {
+            answers.newest = answers.newest.max(Some(event.timestamp));
+            if is_wanted(&event) {
                 answers.tallies.note_event(&event);
                 answers.looked_at.events += 1;
             }
         }
+        // Without a question, the newest events tell how fresh the data is.
+        if names.is_empty() && !any_activity {
+            return Ok(());
+        }
     }
-}
-
-fn wanted(tallies: &Tallies) -> Wanted {
-    let activity = [EventKind::Track, EventKind::Page, EventKind::Screen];
-    let kinds = activity.iter().filter(|_| tallies.wants_any_activity()).map(|kind| kind.as_str());
-    Wanted { names: tallies.event_names().map(str::to_owned).collect(), kinds: kinds.collect() }
 }
 
 async fn look_at_profiles(store: &Database, most: u64, answers: &mut Answers) -> Result<(), StoreError> {

@@ -3,12 +3,13 @@
 use crate::lang::rules::SegmentIndex;
 use crate::model::id::hash_parts;
 use crate::model::limit::DEDUPE_FINGERPRINTS;
+use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, Value};
 use crate::workspace::Program;
 
 use super::backfill::Unfilled;
 use super::profile::{Awaited, Profile};
-use super::transition::{Cause, Relay, Transition};
+use super::transition::{Cause, Fact, Relay, Transition};
 use super::turn::{Happening, Turn};
 use super::wake::next_wake;
 
@@ -192,6 +193,7 @@ impl Turn<'_> {
             _ => {}
         }
         self.note_consent(&event.name, &event.properties);
+        self.out.facts.extend(clicked(event, self.now));
         self.happen(Happening {
             name: event.name.clone(),
             properties: event.properties.clone(),
@@ -224,6 +226,16 @@ impl Turn<'_> {
         self.profile.seen.drain(..surplus);
         true
     }
+}
+
+/// What a click tells of the step that sent the message.
+fn clicked(event: &Event, at: Timestamp) -> Option<Fact> {
+    if event.kind != EventKind::Platform || event.name != EMAIL_CLICKED {
+        return None;
+    }
+    let of = |name: &str| event.properties.get(name).and_then(Value::as_text).map(str::to_owned);
+    let (run, journey, step, effect) = (of("run_id")?, of("journey")?, of("step")?, of("effect_id")?);
+    Some(Fact::Clicked { run, journey, step, effect, at })
 }
 
 /// Whether each segment's membership is what its condition says at the profile's clock. For asserts and tests.

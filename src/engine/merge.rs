@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::limit::DEDUPE_FINGERPRINTS;
-use crate::model::{EntryBody, ProfileId};
+use crate::model::{EntryBody, ProfileId, Snapshot};
 
 use super::aggregates::AggregateState;
 use super::consent::{set_consent, stricter};
@@ -17,11 +17,7 @@ use super::turn::Turn;
 impl Turn<'_> {
     /// The loser's half. Its memberships end here: it is nobody any more.
     pub(super) fn hand_over(&mut self, winner: ProfileId) {
-        let body = EntryBody::Absorb {
-            loser: self.profile.id,
-            // Version byte and JSON: always valid UTF-8.
-            snapshot: String::from_utf8_lossy(&snapshot::encode(self.profile)).into_owned(),
-        };
+        let body = EntryBody::Absorb { loser: self.profile.id, snapshot: Snapshot(snapshot::encode(self.profile)) };
         self.out.relays.push(Relay { id: format!("merge:{}", self.profile.id), to: winner, body });
         for segment in std::mem::take(&mut self.profile.memberships).into_keys() {
             self.out.memberships.push(MembershipChange { segment, entered: false, at: self.now, cause: self.cause });
@@ -31,8 +27,8 @@ impl Turn<'_> {
     }
 
     /// The winner's half.
-    pub(super) fn absorb(&mut self, loser: ProfileId, snapshot: &str) {
-        let Ok(lost) = snapshot::decode(snapshot.as_bytes()) else {
+    pub(super) fn absorb(&mut self, loser: ProfileId, Snapshot(lost): &Snapshot) {
+        let Ok(lost) = snapshot::decode(lost) else {
             self.out.facts.push(Fact::Saturated { what: format!("unreadable state of {loser}"), at: self.now });
             return;
         };

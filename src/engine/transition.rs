@@ -173,6 +173,14 @@ pub enum Fact {
         at: Timestamp,
         reason: String,
     },
+    /// A link of a message was clicked: what the link says, whether or not the run is still known.
+    Clicked {
+        run: String,
+        journey: String,
+        step: String,
+        effect: String,
+        at: Timestamp,
+    },
     /// An event broke the tracking plan and was kept (the declaration is not strict).
     PlanBreach {
         event: String,

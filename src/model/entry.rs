@@ -1,6 +1,11 @@
 //! Entries of the journal: everything that may change a decision, in the one order that counts.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::event::Event;
 use super::id::{Offset, ProfileId};
@@ -32,8 +37,8 @@ pub enum EntryBody {
     Event(Event),
     /// To the losing profile of a merge: hand everything to `winner` and forward what still comes.
     MergeAway { winner: ProfileId },
-    /// To the winning profile: take in what `loser` held, as its snapshot says (see `engine::snapshot`).
-    Absorb { loser: ProfileId, snapshot: String },
+    /// To the winning profile: take in what `loser` held, as its snapshot says.
+    Absorb { loser: ProfileId, snapshot: Snapshot },
     /// To everyone: the schedule of this journey came up. `at` is the instant that the schedule names.
     ScheduleFired { journey: String, at: Timestamp },
     /// To everyone: a rank was worked out anew. `rank` is its key; without a `threshold` nobody has it.
@@ -43,6 +48,54 @@ pub enum EntryBody {
     /// To the winning profile of a merge, at the instant of the merge: what `loser` held is on its way. What comes
     /// meanwhile waits for it.
     Expect { loser: ProfileId },
+}
+
+/// A profile in bytes: see `engine::snapshot`. As JSON, base64.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Snapshot(pub Vec<u8>);
+
+impl fmt::Debug for Snapshot {
+    /// It holds what is known of a person, which is for no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Snapshot({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Snapshot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_str(&STANDARD.encode(&self.0));
+        }
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Snapshot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SnapshotVisitor)
+    }
+}
+
+struct SnapshotVisitor;
+
+impl Visitor<'_> for SnapshotVisitor {
+    type Value = Snapshot;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a snapshot")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Snapshot, E> {
+        // Snapshots were a version byte and JSON once, and stood here as they were.
+        if text.starts_with('\u{1}') {
+            return Ok(Snapshot(text.as_bytes().to_vec()));
+        }
+        STANDARD.decode(text).map(Snapshot).map_err(E::custom)
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Snapshot, E> {
+        Ok(Snapshot(bytes.to_vec()))
+    }
 }
 
 /// A change of program. Its sources are in the store under `version`.

@@ -5,12 +5,13 @@ pub mod entry;
 pub mod event;
 pub mod id;
 pub mod limit;
+pub mod packed;
 pub mod platform_event;
 pub mod time;
 pub mod value;
 
 pub use consent::{ConsentKey, ConsentState};
-pub use entry::{Deploy, Entry, EntryBody, Target};
+pub use entry::{Deploy, Entry, EntryBody, Snapshot, Target};
 pub use event::{Event, EventKind};
 pub use id::{EffectId, MessageId, Offset, ProfileId, RunId, ShardId};
 pub use time::{Moment, Span, Timestamp};

@@ -1,22 +1,13 @@
-//! Many rows in one statement: they travel as one JSON array in one bound value, which both databases unfold, so that
-//! a row does not cost a round trip of its own.
+//! Many rows in few statements, so that a row does not cost a round trip of its own.
 
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
-use serde_json::Value as Json;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 /// How a table's rows are written.
 pub(super) struct Bulk {
     pub(super) table: &'static str,
-    /// Names and kinds, in the order of a row's values.
-    pub(super) columns: &'static [(&'static str, Kind)],
+    /// Names, in the order of a row's values.
+    pub(super) columns: &'static [&'static str],
     pub(super) conflict: Conflict,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum Kind {
-    Text,
-    Int,
-    Bool,
 }
 
 /// What becomes of a row whose key is there already.
@@ -24,52 +15,60 @@ pub(super) enum Conflict {
     Ignore,
     /// These columns are overwritten; the first list is the key.
     Replace(&'static [&'static str], &'static [&'static str]),
+    /// As this clause says.
+    Clause(&'static str),
 }
 
-/// Rows of one statement: bounds its size, not its meaning.
-const ROWS: usize = 5_000;
+/// The values of one row.
+pub(super) type Row = Vec<Value>;
+
+/// A row out of anything that a column can hold.
+macro_rules! row {
+    ($($value:expr),* $(,)?) => { vec![$(sea_orm::Value::from($value)),*] };
+}
+pub(super) use row;
+
+/// Rows of one statement. Few different numbers, so that connections keep the statements ready; the largest bounds the
+/// number of values, of which SQLite takes 32,766.
+const ROWS: [usize; 4] = [256, 32, 4, 1];
 
 impl Bulk {
     /// Writes the rows. No two of one call may have the same key where the conflict rule replaces.
-    pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Json>) -> Result<(), DbErr> {
+    pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Row>) -> Result<(), DbErr> {
         let backend = database.get_database_backend();
-        let sql = self.sql(backend);
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let chunk: Vec<Json> = rows.by_ref().take(ROWS).collect();
-            let json = Json::Array(chunk).to_string();
-            database.execute_raw(Statement::from_sql_and_values(backend, &sql, [json.into()])).await?;
+        let mut left = rows.len();
+        let mut values = rows.into_iter().flatten();
+        for count in ROWS {
+            if left < count {
+                continue;
+            }
+            let sql = self.sql(backend, count);
+            while left >= count {
+                let values = values.by_ref().take(count * self.columns.len());
+                database.execute_raw(Statement::from_sql_and_values(backend, &sql, values)).await?;
+                left -= count;
+            }
         }
         Ok(())
     }
 
-    fn sql(&self, backend: DbBackend) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-        let values: Vec<String> =
-            self.columns.iter().enumerate().map(|(index, (_, kind))| kind.column(backend, index)).collect();
-        let source = match backend {
-            DbBackend::Postgres => "json_array_elements($1::json) AS item(value) WHERE true",
-            _ => "json_each(?) WHERE true",
+    fn sql(&self, backend: DbBackend, rows: usize) -> String {
+        let width = self.columns.len();
+        let place = |index: usize| match backend {
+            DbBackend::Postgres => format!("${}", index + 1),
+            _ => "?".to_owned(),
         };
+        let row = |row: usize| (0..width).map(|column| place(row * width + column)).collect::<Vec<_>>().join(", ");
+        let rows = (0..rows).map(|index| format!("({})", row(index))).collect::<Vec<_>>().join(", ");
         let conflict = match &self.conflict {
             Conflict::Ignore => "ON CONFLICT DO NOTHING".to_owned(),
             Conflict::Replace(key, columns) => {
                 let sets: Vec<String> = columns.iter().map(|column| format!("{column} = excluded.{column}")).collect();
                 format!("ON CONFLICT ({}) DO UPDATE SET {}", key.join(", "), sets.join(", "))
             }
+            Conflict::Clause(clause) => (*clause).to_owned(),
         };
-        let (table, names, values) = (self.table, names.join(", "), values.join(", "));
-        format!("INSERT INTO {table} ({names}) SELECT {values} FROM {source} {conflict}")
-    }
-}
-
-impl Kind {
-    fn column(self, backend: DbBackend, index: usize) -> String {
-        match (backend, self) {
-            (DbBackend::Postgres, Self::Text) => format!("value->>{index}"),
-            (DbBackend::Postgres, Self::Int) => format!("(value->>{index})::bigint"),
-            (DbBackend::Postgres, Self::Bool) => format!("(value->>{index})::boolean"),
-            _ => format!("json_extract(value, '$[{index}]')"),
-        }
+        let (table, names) = (self.table, self.columns.join(", "));
+        format!("INSERT INTO {table} ({names}) VALUES {rows} {conflict}")
     }
 }

@@ -2,38 +2,27 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
-use serde_json::json;
 
 use crate::engine::{Fact, StepOutcome};
 
 use super::StoreError;
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, row};
 use super::entity::journey_run;
 use super::state::ShardCommit;
 
 const RUNS: Bulk = Bulk {
     table: "journey_run",
-    columns: &[
-        ("run", Kind::Text),
-        ("profile", Kind::Text),
-        ("journey", Kind::Text),
-        ("run_key", Kind::Text),
-        ("started_at", Kind::Int),
-    ],
+    columns: &["run", "profile", "journey", "run_key", "started_at"],
     conflict: Conflict::Ignore,
 };
 const STEPS: Bulk = Bulk {
     table: "journey_step",
-    columns: &[
-        ("run", Kind::Text),
-        ("step", Kind::Text),
-        ("at", Kind::Int),
-        ("outcome", Kind::Text),
-        ("journey", Kind::Text),
-        ("detail", Kind::Text),
-    ],
+    columns: &["run", "step", "at", "outcome", "journey", "detail"],
     conflict: Conflict::Ignore,
 };
+
+/// The outcome of a step whose message was clicked; its detail is the effect.
+pub const CLICKED: &str = "clicked";
 
 /// Writes all facts: starts first, so that ends and goals find their run.
 pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
@@ -42,11 +31,14 @@ pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCom
     for (profile, fact) in &facts {
         match fact {
             Fact::RunStarted { run, journey, key, at } => {
-                runs.push(json!([run.to_string(), profile.to_string(), journey, key, at.0]));
+                runs.push(row![run.to_string(), profile.to_string(), journey.as_str(), key.as_str(), at.0]);
             }
             Fact::Step { run, journey, step, at, outcome } => {
                 let (word, detail) = outcome_words(outcome);
-                steps.push(json!([run.to_string(), step, at.0, word, journey, detail]));
+                steps.push(row![run.to_string(), step.as_str(), at.0, word, journey.as_str(), detail]);
+            }
+            Fact::Clicked { run, journey, step, effect, at } => {
+                steps.push(row![run.as_str(), step.as_str(), at.0, CLICKED, journey.as_str(), effect.as_str()]);
             }
             Fact::RunEnded { .. } | Fact::GoalReached { .. } => {}
             Fact::PlanBreach { event, reason, .. } => tracing::info!(event, reason, "an event broke the tracking plan"),

@@ -6,11 +6,10 @@ use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder,
 };
-use serde_json::json;
 
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, row};
 use super::entity::{deny, identity, merged_profile};
 use super::error::parse_id;
 use super::{Database, StoreError};
@@ -32,11 +31,7 @@ pub enum IdentityChange {
     Merge { loser: ProfileId, winner: ProfileId },
 }
 
-const IDENTITIES: Bulk = Bulk {
-    table: "identity",
-    columns: &[("kind", Kind::Text), ("value", Kind::Text), ("profile", Kind::Text)],
-    conflict: Conflict::Ignore,
-};
+const IDENTITIES: Bulk = Bulk { table: "identity", columns: &["kind", "value", "profile"], conflict: Conflict::Ignore };
 
 /// Carries out the changes that came with these entries, in their order.
 pub(super) async fn write(
@@ -51,7 +46,7 @@ pub(super) async fn write(
     for change in changes {
         match change {
             IdentityChange::Add { identifier, profile } => {
-                added.push(json!([identifier.kind, identifier.value, profile.to_string()]));
+                added.push(row![identifier.kind.as_str(), identifier.value.as_str(), profile.to_string()]);
             }
             IdentityChange::Merge { loser, winner } => {
                 IDENTITIES.write(transaction, std::mem::take(&mut added)).await?;

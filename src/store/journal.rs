@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
-use serde_json::json;
 
-use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp};
+use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, packed};
 
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, row};
 use super::entity::{deny, deploy, journal_block, relay, schedule_fired};
-use super::error::to_json;
 use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
@@ -56,15 +54,11 @@ impl Database {
     /// The database failed: nothing of it is there.
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
-        if let (Some(first), Some(last)) = (append.entries.first(), append.entries.last()) {
-            let row = journal_block::ActiveModel {
-                first_offset: Set(first.offset.0 as i64),
-                last_offset: Set(last.offset.0 as i64),
-                received_at: Set(first.received_at.0),
-                entries: Set(to_json(&append.entries)?),
-            };
-            journal_block::Entity::insert(row).exec_without_returning(&transaction).await?;
-        }
+        let blocks = append.entries.chunks(BLOCK).map(|entries| {
+            let (first, last) = (&entries[0], &entries[entries.len() - 1]);
+            row![first.offset.0 as i64, last.offset.0 as i64, first.received_at.0, packed::pack(entries)]
+        });
+        BLOCKS.write(&transaction, blocks.collect()).await?;
         for entry in &append.entries {
             if let EntryBody::Deploy(deployed) = &entry.body {
                 let row =
@@ -84,7 +78,7 @@ impl Database {
         // One row a journey: a statement must not meet one key twice.
         let fired: BTreeMap<&str, Timestamp> =
             append.schedules_fired.iter().map(|(journey, at)| (journey.as_str(), *at)).collect();
-        let fired = fired.into_iter().map(|(journey, at)| json!([journey, at.0])).collect();
+        let fired = fired.into_iter().map(|(journey, at)| row![journey, at.0]).collect();
         SCHEDULES.write(&transaction, fired).await?;
         quarantine::write(&transaction, &append.quarantined).await?;
         transaction.commit().await?;
@@ -121,7 +115,7 @@ impl Database {
             let is_end = blocks.is_empty();
             for block in blocks {
                 reached = Offset(block.last_offset as u64);
-                let read: Vec<Entry> = serde_json::from_str(&block.entries)
+                let read: Vec<Entry> = packed::unpack(&block.entries)
                     .map_err(|error| StoreError::Corrupt(format!("journal block {}: {error}", block.first_offset)))?;
                 entries.extend(read.into_iter().filter(|entry| entry.offset > after));
                 if entries.len() >= limit {
@@ -157,11 +151,17 @@ impl Database {
 /// Ids of one statement: bounds its size.
 const AT_ONCE: usize = 5_000;
 
-const SCHEDULES: Bulk = Bulk {
-    table: "schedule_fired",
-    columns: &[("journey", Kind::Text), ("at", Kind::Int)],
-    conflict: Conflict::Replace(&["journey"], &["at"]),
+/// Entries of one block: bounds what is read for one of them.
+const BLOCK: usize = 1_024;
+
+const BLOCKS: Bulk = Bulk {
+    table: "journal_block",
+    columns: &["first_offset", "last_offset", "received_at", "entries"],
+    // The same offsets again would be another history.
+    conflict: Conflict::Clause(""),
 };
+const SCHEDULES: Bulk =
+    Bulk { table: "schedule_fired", columns: &["journey", "at"], conflict: Conflict::Replace(&["journey"], &["at"]) };
 
 /// Keeps the last word on each matter, by when it was said, as the engine does. A profile that was merged (perhaps in
 /// this very transaction) speaks for its winner.

@@ -1,8 +1,6 @@
 //! The plain insert that `tidewater bench` compares us with: rows as they are, no index, the same durability.
 
-use serde_json::json;
-
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, row};
 use super::{Database, StoreError};
 
 /// A database with one table of texts.
@@ -12,8 +10,7 @@ pub struct Plain {
     next: i64,
 }
 
-const ROWS: Bulk =
-    Bulk { table: "plain", columns: &[("id", Kind::Int), ("body", Kind::Text)], conflict: Conflict::Ignore };
+const ROWS: Bulk = Bulk { table: "plain", columns: &["id", "body"], conflict: Conflict::Ignore };
 
 /// Makes one.
 ///
@@ -33,7 +30,7 @@ impl Plain {
     /// The database failed.
     pub async fn insert(&mut self, rows: &[String]) -> Result<(), StoreError> {
         let transaction = self.database.begin().await?;
-        let numbered = rows.iter().zip(self.next..).map(|(row, id)| json!([id, row])).collect();
+        let numbered = rows.iter().zip(self.next..).map(|(row, id)| row![id, row.as_str()]).collect();
         ROWS.write(&transaction, numbered).await?;
         transaction.commit().await?;
         self.next += rows.len() as i64;

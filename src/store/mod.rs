@@ -8,7 +8,7 @@ mod bulk;
 pub mod dead_letters;
 mod entity;
 pub mod error;
-mod facts;
+pub mod facts;
 pub mod history;
 pub mod identity;
 pub mod journal;
@@ -37,5 +37,5 @@ pub struct Database {
 
 /// Tables that reports are made of.
 pub mod tables {
-    pub use super::entity::{history, journey_run, journey_step, membership, membership_change, outbox};
+    pub use super::entity::{journey_run, journey_step, membership, membership_change, outbox};
 }

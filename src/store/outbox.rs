@@ -5,12 +5,11 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     QuerySelect,
 };
-use serde_json::json;
 
 use crate::engine::Effect;
 use crate::model::{EffectId, Timestamp};
 
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, Row, row};
 use super::dead_letters::Selection;
 use super::entity::{deny, outbox};
 use super::error::to_json;
@@ -110,37 +109,37 @@ impl OutboxStatus {
 pub(super) const OUTBOX: Bulk = Bulk {
     table: "outbox",
     columns: &[
-        ("effect", Kind::Text),
-        ("profile", Kind::Text),
-        ("destination", Kind::Text),
-        ("channel", Kind::Text),
-        ("journey", Kind::Text),
-        ("run", Kind::Text),
-        ("step", Kind::Text),
-        ("consent", Kind::Text),
-        ("body", Kind::Text),
-        ("status", Kind::Text),
-        ("attempts", Kind::Int),
-        ("not_before", Kind::Int),
-        ("expires_at", Kind::Int),
-        ("decided_at", Kind::Int),
-        ("updated_at", Kind::Int),
+        "effect",
+        "profile",
+        "destination",
+        "channel",
+        "journey",
+        "run",
+        "step",
+        "consent",
+        "body",
+        "status",
+        "attempts",
+        "not_before",
+        "expires_at",
+        "decided_at",
+        "updated_at",
     ],
     // An effect is decided once; a second decision of the same id is the first one, replayed.
     conflict: Conflict::Ignore,
 };
 
 /// The row of an effect that was just decided.
-pub(super) fn row(effect: &Effect) -> Result<serde_json::Value, StoreError> {
+pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
     let origin = effect.origin.as_ref();
-    Ok(json!([
+    Ok(row![
         effect.id.to_string(),
         effect.profile.to_string(),
-        effect.destination,
+        effect.destination.as_str(),
         effect.body.kind(),
-        origin.map(|origin| &origin.journey),
+        origin.map(|origin| origin.journey.as_str()),
         origin.map(|origin| origin.run.to_string()),
-        origin.map(|origin| &origin.step),
+        origin.map(|origin| origin.step.as_str()),
         effect.consent.as_ref().map(|consent| consent.key.to_string()),
         to_json(effect)?,
         OutboxStatus::Ready.as_str(),
@@ -149,7 +148,7 @@ pub(super) fn row(effect: &Effect) -> Result<serde_json::Value, StoreError> {
         effect.expires_at.map(|at| at.0),
         effect.decided_at.0,
         effect.decided_at.0,
-    ]))
+    ])
 }
 
 /// Records outcomes, in the transaction of the entries that tell of them.

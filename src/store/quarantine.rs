@@ -1,12 +1,11 @@
 //! The quarantine: what was refused or set aside, kept with its reason.
 
 use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
-use serde_json::json;
 
 use crate::model::id::hash_parts;
 use crate::model::{Offset, Timestamp};
 
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::quarantine;
 use super::{Database, StoreError};
 
@@ -25,14 +24,7 @@ pub struct Quarantined {
 
 const QUARANTINE: Bulk = Bulk {
     table: "quarantine",
-    columns: &[
-        ("id", Kind::Text),
-        ("source", Kind::Text),
-        ("received_at", Kind::Int),
-        ("code", Kind::Text),
-        ("reason", Kind::Text),
-        ("payload", Kind::Text),
-    ],
+    columns: &["id", "source", "received_at", "code", "reason", "payload"],
     conflict: Conflict::Ignore,
 };
 
@@ -45,7 +37,7 @@ pub(super) async fn write(transaction: &DatabaseTransaction, items: &[Quarantine
             item.reason.as_bytes(),
             item.payload.as_bytes(),
         ];
-        row(&format!("{:032x}", hash_parts("quarantine", &parts)), item)
+        kept(format!("{:032x}", hash_parts("quarantine", &parts)), item)
     });
     Ok(QUARANTINE.write(transaction, rows.collect()).await?)
 }
@@ -55,12 +47,12 @@ pub(super) async fn write_poison(
     transaction: &DatabaseTransaction,
     poison: &[&(Offset, Quarantined)],
 ) -> Result<(), StoreError> {
-    let rows = poison.iter().map(|(offset, item)| row(&format!("entry-{}", offset.0), item));
+    let rows = poison.iter().map(|(offset, item)| kept(format!("entry-{}", offset.0), item));
     Ok(QUARANTINE.write(transaction, rows.collect()).await?)
 }
 
-fn row(id: &str, item: &Quarantined) -> serde_json::Value {
-    json!([id, item.source, item.received_at.0, item.code, item.reason, item.payload])
+fn kept(id: String, item: &Quarantined) -> Row {
+    row![id, item.source.as_str(), item.received_at.0, item.code.as_str(), item.reason.as_str(), item.payload.as_str()]
 }
 
 impl Database {

@@ -6,18 +6,17 @@ use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
 };
-use serde_json::json;
 
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Fact, MembershipChange};
-use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
-use super::bulk::{Bulk, Conflict, Kind};
+use super::bulk::{Bulk, Conflict, row};
 use super::entity::{membership, merged_profile, profile, relay, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Database, StoreError};
-use super::{facts, outbox, quarantine};
+use super::{facts, history, outbox, quarantine};
 
 /// What one shard changed between two of its offsets.
 #[derive(Debug, Clone)]
@@ -82,17 +81,22 @@ impl Database {
     /// The database failed: nothing of it is there.
     pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
+        if history::is_there(&transaction, commits).await? {
+            return Ok(transaction.rollback().await?);
+        }
         write_profiles(&transaction, commits).await?;
         write_memberships(&transaction, commits).await?;
-        let effects: Result<Vec<_>, _> = commits.iter().flat_map(|commit| &commit.effects).map(outbox::row).collect();
+        let effects: Result<Vec<_>, _> =
+            commits.iter().flat_map(|commit| &commit.effects).map(outbox::decided).collect();
         outbox::OUTBOX.write(&transaction, effects?).await?;
         facts::write(&transaction, commits).await?;
-        write_history(&transaction, commits).await?;
+        history::write(&transaction, commits).await?;
         write_relays(&transaction, commits).await?;
         let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
         quarantine::write_poison(&transaction, &poison).await?;
         let reached = newest(commits.iter().map(|commit| (commit.shard.0, (commit.offset.0, commit.time.0))));
-        let offsets = reached.into_iter().map(|(shard, (offset, time))| json!([shard, offset, time])).collect();
+        let offsets =
+            reached.into_iter().map(|(shard, (offset, time))| row![i32::from(shard), offset as i64, time]).collect();
         OFFSETS.write(&transaction, offsets).await?;
         transaction.commit().await?;
         Ok(())
@@ -221,7 +225,7 @@ impl Database {
 
 fn saved(row: profile::Model) -> Result<SavedProfile, StoreError> {
     let id = parse_id(&row.id)?;
-    Ok(SavedProfile { id, snapshot: row.snapshot.into_bytes(), wake: row.wake.map(Timestamp) })
+    Ok(SavedProfile { id, snapshot: row.snapshot, wake: row.wake.map(Timestamp) })
 }
 
 /// Ids of one query: bounds its size.
@@ -229,56 +233,26 @@ const AT_ONCE: usize = 5_000;
 
 const PROFILES: Bulk = Bulk {
     table: "profile",
-    columns: &[("id", Kind::Text), ("shard", Kind::Int), ("snapshot", Kind::Text), ("wake", Kind::Int)],
+    columns: &["id", "shard", "snapshot", "wake"],
     conflict: Conflict::Replace(&["id"], &["snapshot", "wake"]),
 };
 const OFFSETS: Bulk = Bulk {
     table: "shard_offset",
-    columns: &[("shard", Kind::Int), ("applied", Kind::Int), ("time", Kind::Int)],
+    columns: &["shard", "applied", "time"],
     conflict: Conflict::Replace(&["shard"], &["applied", "time"]),
 };
 const MEMBERSHIPS: Bulk = Bulk {
     table: "membership",
-    columns: &[("profile", Kind::Text), ("segment", Kind::Text), ("since", Kind::Int)],
+    columns: &["profile", "segment", "since"],
     conflict: Conflict::Replace(&["profile", "segment"], &["since"]),
 };
 const CHANGES: Bulk = Bulk {
     table: "membership_change",
-    columns: &[
-        ("profile", Kind::Text),
-        ("segment", Kind::Text),
-        ("at", Kind::Int),
-        ("entered", Kind::Bool),
-        ("cause", Kind::Text),
-    ],
+    columns: &["profile", "segment", "at", "entered", "cause"],
     conflict: Conflict::Ignore,
 };
-const HISTORY: Bulk = Bulk {
-    table: "history",
-    columns: &[
-        ("entry", Kind::Int),
-        ("profile", Kind::Text),
-        ("message_id", Kind::Text),
-        ("kind", Kind::Text),
-        ("name", Kind::Text),
-        ("source", Kind::Text),
-        ("happened_at", Kind::Int),
-        ("received_at", Kind::Int),
-        ("event", Kind::Text),
-    ],
-    conflict: Conflict::Ignore,
-};
-const RELAYS: Bulk = Bulk {
-    table: "relay",
-    columns: &[
-        ("id", Kind::Text),
-        ("recipient", Kind::Text),
-        ("body", Kind::Text),
-        ("created", Kind::Int),
-        ("ordinal", Kind::Int),
-    ],
-    conflict: Conflict::Ignore,
-};
+const RELAYS: Bulk =
+    Bulk { table: "relay", columns: &["id", "recipient", "body", "created", "ordinal"], conflict: Conflict::Ignore };
 
 /// The last value of each key: a statement must not meet one key twice.
 fn newest<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
@@ -289,9 +263,8 @@ async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommi
     let saved = newest(commits.iter().flat_map(|commit| &commit.profiles).map(|saved| (saved.id, saved)));
     let mut rows = Vec::with_capacity(saved.len());
     for (id, saved) in saved {
-        let snapshot = std::str::from_utf8(&saved.snapshot)
-            .map_err(|_| StoreError::Corrupt(format!("the snapshot of {id} is no text")))?;
-        rows.push(json!([id.to_string(), id.shard().0, snapshot, saved.wake.map(|wake| wake.0)]));
+        let shard = i32::from(id.shard().0);
+        rows.push(row![id.to_string(), shard, saved.snapshot.clone(), saved.wake.map(|wake| wake.0)]);
     }
     Ok(PROFILES.write(transaction, rows).await?)
 }
@@ -299,14 +272,14 @@ async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommi
 async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
     let changes: Vec<_> = commits.iter().flat_map(|commit| &commit.memberships).collect();
     let rows = changes.iter().map(|(profile, change)| {
-        json!([profile.to_string(), change.segment, change.at.0, change.entered, to_word(&change.cause)])
+        row![profile.to_string(), change.segment.as_str(), change.at.0, change.entered, to_word(&change.cause)]
     });
     CHANGES.write(transaction, rows.collect()).await?;
     let last = newest(changes.iter().map(|(profile, change)| ((*profile, change.segment.as_str()), change)));
     let mut entered = Vec::new();
     for ((profile, segment), change) in last {
         if change.entered {
-            entered.push(json!([profile.to_string(), segment, change.at.0]));
+            entered.push(row![profile.to_string(), segment, change.at.0]);
         } else {
             let key = (profile.to_string(), segment.to_owned());
             membership::Entity::delete_by_id(key).exec(transaction).await?;
@@ -315,31 +288,12 @@ async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCo
     Ok(MEMBERSHIPS.write(transaction, entered).await?)
 }
 
-async fn write_history(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let mut rows = Vec::new();
-    for (profile, entry) in commits.iter().flat_map(|commit| &commit.history) {
-        let EntryBody::Event(event) = &entry.body else { continue };
-        rows.push(json!([
-            entry.offset.0,
-            profile.to_string(),
-            event.message_id,
-            event.kind.as_str(),
-            event.name,
-            event.source,
-            event.timestamp.0,
-            entry.received_at.0,
-            to_json(event)?,
-        ]));
-    }
-    Ok(HISTORY.write(transaction, rows).await?)
-}
-
 async fn write_relays(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for commit in commits {
         for (ordinal, relay) in commit.relays.iter().enumerate() {
             let body = to_json(&relay.body)?;
-            rows.push(json!([relay.id, relay.to.to_string(), body, commit.offset.0, ordinal]));
+            rows.push(row![relay.id.as_str(), relay.to.to_string(), body, commit.offset.0 as i64, ordinal as i64]);
         }
     }
     Ok(RELAYS.write(transaction, rows).await?)

@@ -83,6 +83,13 @@ fn ended(run: u128, at: i64, reason: &str) -> (ProfileId, Fact) {
     (ProfileId(run), Fact::RunEnded { run: RunId(run), journey, at: Timestamp(at), reason })
 }
 
+/// The second run's mail.
+fn clicked(journey: &str, at: i64) -> (ProfileId, Fact) {
+    let (run, effect) = (RunId(2).to_string(), effect(2, "hello").id.to_string());
+    let (journey, step) = (journey.to_owned(), "hello".to_owned());
+    (ProfileId(2), Fact::Clicked { run, journey, step, effect, at: Timestamp(at) })
+}
+
 fn counts<const N: usize>(pairs: [(&str, i64); N]) -> BTreeMap<String, i64> {
     pairs.into_iter().map(|(name, number)| (name.to_owned(), number)).collect()
 }
@@ -109,18 +116,11 @@ async fn a_journey_is_counted_by_runs_and_effects(database: TestDatabase) {
     let empty = JourneyReport { journey: JOURNEY.to_owned(), ..JourneyReport::default() };
     assert_eq!(journey_report(&store, JOURNEY).await.unwrap(), empty);
 
-    let clicked = effect(2, "hello").id.to_string();
-    let click = [("journey", JOURNEY), ("step", "hello"), ("effect_id", clicked.as_str())];
-    let elsewhere = [("journey", "other"), ("step", "hello"), ("effect_id", "e")];
-    let history = vec![
-        entry(2, 1, "Email Clicked", 25, &click),
-        entry(2, 2, "Email Clicked", 26, &click),
-        entry(2, 3, "Email Clicked", 27, &elsewhere),
-        entry(2, 4, "Page Viewed", 27, &click),
-    ];
+    let mut facts = facts();
+    facts.extend([clicked(JOURNEY, 25), clicked(JOURNEY, 26), clicked("other", 27)]);
     let mirrored = Effect { id: EffectId(99), origin: None, destination: "meta".to_owned(), ..effect(9, "none") };
     let effects = vec![effect(2, "hello"), effect(3, "hello"), mirrored];
-    store.commit(&[ShardCommit { facts: facts(), effects, history, ..commit(1) }]).await.unwrap();
+    store.commit(&[ShardCommit { facts, effects, ..commit(1) }]).await.unwrap();
     let settled = |run, status| OutboxUpdate {
         effect: effect(run, "hello").id,
         status,

@@ -19,6 +19,7 @@ use crate::databases::{TestDatabase, on_both_databases};
 
 on_both_databases!(
     a_database_of_the_first_version_is_brought_up_to_date,
+    what_the_second_version_wrote_is_taken_over,
     the_journal_comes_back_in_order,
     an_append_is_whole_or_not_there,
     a_commit_is_whole_or_not_there,
@@ -427,6 +428,63 @@ async fn a_store_that_must_not_be_used_says_why(database: TestDatabase) {
     database.tamper("INSERT INTO seaql_migrations (version, applied_at) VALUES ('v9', 0)").await;
     let error = Database::open(&database.url).await.unwrap_err().to_string();
     assert!(error.contains("newer"), "{error}");
+}
+
+/// Version 2 had texts where bytes are now, and a row of the history for each event.
+async fn what_the_second_version_wrote_is_taken_over(database: TestDatabase) {
+    let (ada, bob) = (ProfileId(7), ProfileId(8));
+    let store = database.open().await;
+    let entries = vec![event(ada, 1, "Seen"), event(bob, 2, "Seen"), clicked(ada, 3)];
+    store.append(&Append { entries: entries.clone(), ..Append::default() }).await.unwrap();
+    let snapshot = b"\x01{\"id\":7}".to_vec();
+    let profiles = vec![SavedProfile { id: ada, snapshot: snapshot.clone(), wake: Some(Timestamp(5)) }];
+    store.commit(&[ShardCommit { profiles, ..nothing(ada, 3) }]).await.unwrap();
+    store.close().await;
+    let bytes_to_text = |table: &str, column: &str, text: &str| match database.is_sqlite() {
+        true => format!("UPDATE {table} SET {column} = '{text}'"),
+        false => format!("ALTER TABLE {table} ALTER COLUMN {column} TYPE text USING '{text}'"),
+    };
+    database.tamper(&bytes_to_text("profile", "snapshot", "\u{1}{\"id\":7}")).await;
+    database.tamper(&bytes_to_text("journal_block", "entries", &serde_json::to_string(&entries).unwrap())).await;
+    database.tamper("DROP TABLE history").await;
+    database.tamper("DROP TABLE event_tally").await;
+    database
+        .tamper(
+            "CREATE TABLE history (entry bigint NOT NULL PRIMARY KEY, profile varchar NOT NULL, message_id varchar, \
+             kind varchar, name varchar, source varchar, happened_at bigint, received_at bigint NOT NULL, event text \
+             NOT NULL)",
+        )
+        .await;
+    for entry in &entries {
+        let (Target::Profile(profile), EntryBody::Event(event)) = (entry.target, &entry.body) else { unreachable!() };
+        let (offset, received_at, event) = (entry.offset.0, entry.received_at.0, serde_json::to_string(event).unwrap());
+        let columns = "entry, profile, received_at, event";
+        let values = format!("{offset}, '{profile}', {received_at}, '{event}'");
+        database.tamper(&format!("INSERT INTO history ({columns}) VALUES ({values})")).await;
+    }
+    database.tamper("DELETE FROM seaql_migrations WHERE version = 'v3'").await;
+
+    let store = database.open().await;
+    assert_eq!(store.read_journal(Offset(0), 10).await.unwrap(), entries);
+    assert_eq!(store.load_profiles(&[ada]).await.unwrap()[0].snapshot, snapshot);
+    assert_eq!(store.wakes(ada.shard(), None, Timestamp(5), 9).await.unwrap(), [(Timestamp(5), ada)]);
+    let of_ada = store.profile_history(ada, 10).await.unwrap();
+    assert_eq!(of_ada.iter().map(|item| item.offset).collect::<Vec<_>>(), [Offset(3), Offset(1)]);
+    assert_eq!(EntryBody::Event(of_ada[1].event.clone()), entries[0].body);
+    assert_eq!(store.event_totals(&["Seen", "None"]).await.unwrap(), [("Seen".to_owned(), 2, Timestamp(17))]);
+    assert_eq!(store.events_recorded().await.unwrap(), 3);
+    let report = tidewater::analytics::journey_report(&store, "welcome").await.unwrap();
+    assert_eq!(report.clicked, 1, "clicks stand with their step now");
+}
+
+/// A click on the mail of a step.
+fn clicked(profile: ProfileId, offset: u64) -> Entry {
+    let mut entry = event(profile, offset, "Email Clicked");
+    if let EntryBody::Event(event) = &mut entry.body {
+        let said = [("run_id", "r"), ("journey", "welcome"), ("step", "hello"), ("effect_id", "e")];
+        event.properties = said.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect();
+    }
+    entry
 }
 
 async fn a_database_of_the_first_version_is_brought_up_to_date(database: TestDatabase) {

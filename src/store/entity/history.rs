@@ -1,21 +1,22 @@
-//! Events that counted, as rows of a profile's history.
+//! Events that counted for a profile: one row for those that were saved together.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "history")]
 pub struct Model {
-    #[sea_orm(primary_key, auto_increment = false)]
-    pub entry: i64,
+    /// In the order in which they were saved.
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    #[sea_orm(unique_key = "profile_first")]
     pub profile: String,
-    pub message_id: String,
-    pub kind: String,
-    pub name: String,
-    pub source: String,
-    pub happened_at: i64,
+    /// Offsets of its first and last event.
+    #[sea_orm(unique_key = "profile_first")]
+    pub first_entry: i64,
+    pub last_entry: i64,
+    /// When the last was received.
     pub received_at: i64,
-    #[sea_orm(column_type = "Text")]
-    pub event: String,
+    pub events: Vec<u8>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

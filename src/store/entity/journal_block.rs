@@ -1,4 +1,4 @@
-//! A group commit of the journal: entries as a JSON array.
+//! Entries of one group commit of the journal.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,8 +9,8 @@ pub struct Model {
     pub first_offset: i64,
     pub last_offset: i64,
     pub received_at: i64,
-    #[sea_orm(column_type = "Text")]
-    pub entries: String,
+    /// See `model::packed`.
+    pub entries: Vec<u8>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,6 +2,7 @@
 
 pub mod deny;
 pub mod deploy;
+pub mod event_tally;
 pub mod history;
 pub mod identity;
 pub mod journal_block;

@@ -8,8 +8,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub shard: i32,
-    #[sea_orm(column_type = "Text")]
-    pub snapshot: String,
+    /// See `engine::snapshot`.
+    pub snapshot: Vec<u8>,
     pub wake: Option<i64>,
 }
 

@@ -1,6 +1,6 @@
 //! Version 1: all tables of the first release.
 
-use sea_orm::Schema;
+use sea_orm::{DbBackend, Schema};
 use sea_orm_migration::prelude::*;
 
 use crate::store::entity::*;
@@ -31,7 +31,10 @@ impl MigrationTrait for Migration {
             schema.create_table_from_entity(program::Entity),
             schema.create_table_from_entity(setting::Entity),
         ];
-        for table in tables {
+        for mut table in tables {
+            if manager.get_database_backend() == DbBackend::Sqlite && SLIM.iter().any(|slim| is_named(&table, slim)) {
+                table.extra("WITHOUT ROWID");
+            }
             manager.create_table(table).await?;
         }
         for (table, column) in INDEXES {
@@ -42,22 +45,24 @@ impl MigrationTrait for Migration {
     }
 }
 
+/// Tables whose rows are little more than their key: on SQLite they are kept in the order of the key, instead of in two
+/// trees.
+const SLIM: &[&str] = &["identity", "membership", "membership_change", "journey_run", "journey_step", "deny"];
+
+fn is_named(table: &TableCreateStatement, name: &str) -> bool {
+    matches!(table.get_table_name(), Some(TableRef::Table(found, _)) if found.1.to_string() == name)
+}
+
 /// Columns that are looked up by.
 const INDEXES: &[(&str, &str)] = &[
     ("identity", "profile"),
     ("merged_profile", "winner"),
-    ("profile", "shard"),
-    ("profile", "wake"),
     ("membership", "segment"),
     ("membership_change", "segment"),
-    ("history", "profile"),
-    ("history", "name"),
     ("journey_run", "profile"),
     ("journey_run", "journey"),
     ("journey_step", "journey"),
     ("outbox", "profile"),
-    ("outbox", "destination"),
     ("outbox", "journey"),
-    ("outbox", "status"),
     ("quarantine", "received_at"),
 ];
