@@ -1,6 +1,6 @@
 //! What the platform counts of itself, for those who watch over it. It decides nothing.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use hdrhistogram::Histogram;
@@ -19,6 +19,8 @@ pub(super) struct Gauges {
     effects: AtomicU64,
     steps: AtomicU64,
     profiles_saved: AtomicU64,
+    /// Of all shards together.
+    profiles_unsaved: AtomicUsize,
     commits: AtomicU64,
     /// From the instant of the decision's cause to the effect in the outbox, in milliseconds.
     effect_delay: Mutex<Option<Histogram<u64>>>,
@@ -39,6 +41,8 @@ pub struct Reading {
     pub steps: u64,
     /// Snapshots that were written.
     pub profiles_saved: u64,
+    /// Profiles whose last state is not in the store yet; the journal has what it takes to make it again.
+    pub profiles_unsaved: u64,
     /// Transactions of state.
     pub commits: u64,
     /// From an entry's `received_at` (or a wake's instant) to the effect in the outbox: quantile and milliseconds.
@@ -52,6 +56,7 @@ impl Gauges {
             effects: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             profiles_saved: AtomicU64::new(0),
+            profiles_unsaved: AtomicUsize::new(0),
             commits: AtomicU64::new(0),
             effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
         }
@@ -82,6 +87,12 @@ impl Gauges {
         }
     }
 
+    /// A shard has so many unsaved profiles `now`, and had so many `before`.
+    pub(super) fn unsaved(&self, before: usize, now: usize) {
+        self.profiles_unsaved.fetch_add(now, Ordering::Relaxed);
+        self.profiles_unsaved.fetch_sub(before, Ordering::Relaxed);
+    }
+
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
     }
@@ -96,6 +107,7 @@ impl Gauges {
             effects: self.effects.load(Ordering::Relaxed),
             steps: self.steps.load(Ordering::Relaxed),
             profiles_saved: self.profiles_saved.load(Ordering::Relaxed),
+            profiles_unsaved: self.profiles_unsaved.load(Ordering::Relaxed) as u64,
             commits: self.commits(),
             effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),
         }

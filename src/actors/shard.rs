@@ -107,6 +107,8 @@ pub(super) struct Shard {
     is_turn_of_others: bool,
     /// Nothing came since the last look.
     is_quiet: bool,
+    /// Unsaved profiles, as the gauge knows.
+    behind: usize,
     flushers: Vec<oneshot::Sender<()>>,
 }
 
@@ -156,6 +158,7 @@ impl Shard {
             is_checkpoint_due: false,
             is_turn_of_others: false,
             is_quiet: true,
+            behind: 0,
             flushers: Vec::new(),
         }
     }
@@ -173,6 +176,8 @@ impl Shard {
             }
         }
         self.save(ctx);
+        let behind = self.unsaved.behind();
+        self.board.gauges.unsaved(std::mem::replace(&mut self.behind, behind), behind);
     }
 
     /// The queue and everything else take turns: a wave of wakes, a sweep or a round of saving holds nobody up.
@@ -396,7 +401,7 @@ impl Shard {
         self.board.set_earliest_wake(self.id, self.wakes.earliest());
         if self.slots.is_over_budget() {
             if self.to_save.is_empty() {
-                self.to_save.extend(self.unsaved.since(now, BATCH));
+                self.to_save.extend(self.unsaved.oldest_of(BATCH));
             }
             let unsaved = &self.unsaved;
             self.slots.trim(|profile| unsaved.holds(profile));

@@ -15,6 +15,10 @@ use super::channel::ChannelActor;
 use super::relay::{Look, RelayActor};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Weight of one transaction: the journal, which somebody waits for, shares the database's one writer with it.
+const WEIGHT: usize = 64;
+/// Pause between two looks after the store.
+const UPKEEP: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// Each shard has one commit under way at most.
 const MAILBOX: usize = 2 * crate::model::limit::SHARDS as usize;
@@ -37,12 +41,13 @@ pub(super) struct StateWriter {
     board: Arc<Board>,
     waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
     is_committing: bool,
+    is_looked_after: bool,
     wake: Option<Wake>,
 }
 
 impl StateWriter {
     pub(super) fn new(store: Arc<dyn Store>, board: Arc<Board>) -> Self {
-        Self { store, board, waiting: Vec::new(), is_committing: false, wake: None }
+        Self { store, board, waiting: Vec::new(), is_committing: false, is_looked_after: false, wake: None }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
@@ -50,7 +55,7 @@ impl StateWriter {
             return;
         }
         self.is_committing = true;
-        let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        let (commits, replies): (Vec<_>, Vec<_>) = self.gather().into_iter().unzip();
         let (store, board) = (self.store.clone(), self.board.clone());
         let commit = async move {
             commit_at_last(&*store, &board, &commits).await;
@@ -65,6 +70,32 @@ impl StateWriter {
             actor.wake(&commits);
             actor.begin(ctx);
         }));
+    }
+
+    /// What the next transaction takes: effects first, and no more than leaves the journal its turn. A shard has one
+    /// commit under way at most, so none overtakes its own.
+    fn gather(&mut self) -> Vec<(ShardCommit, oneshot::Sender<()>)> {
+        self.waiting.sort_by_key(|(commit, _)| commit.effects.is_empty() && commit.relays.is_empty());
+        let (mut count, mut weight) = (0, 0);
+        while count < self.waiting.len() && weight < WEIGHT {
+            weight += weight_of(&self.waiting[count].0);
+            count += 1;
+        }
+        self.waiting.drain(..count).collect()
+    }
+
+    /// One at a time: on a slow disk it may take longer than the pause.
+    fn look_after(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.is_looked_after, true) {
+            return;
+        }
+        let store = self.store.clone();
+        let upkeep = async move {
+            if let Err(error) = store.upkeep().await {
+                tracing::warn!(%error, "the upkeep of the store failed; it is tried again");
+            }
+        };
+        ctx.spawn(upkeep.into_actor(self).map(|(), actor, _| actor.is_looked_after = false));
     }
 
     fn wake(&self, commits: &[ShardCommit]) {
@@ -82,6 +113,12 @@ impl StateWriter {
             drop(wake.relay.try_send(Look));
         }
     }
+}
+
+/// About what it costs to write, in profiles.
+fn weight_of(commit: &ShardCommit) -> usize {
+    let rows = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.history.len();
+    1 + commit.profiles.len() + rows / 8
 }
 
 /// Commits, and again after a failure until it succeeds: what the shards hold in memory is right, so there is nothing
@@ -102,6 +139,7 @@ impl Actor for StateWriter {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
+        ctx.run_interval(UPKEEP, Self::look_after);
     }
 }
 

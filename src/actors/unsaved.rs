@@ -5,6 +5,7 @@
 //! them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,11 +13,15 @@ use crate::model::{Offset, ProfileId};
 
 use super::customer::Told;
 
+/// Over how long the saving of profiles is spread that changed at one moment.
+const SPREAD: Duration = Duration::from_secs(8);
+
 /// What is kept for a profile until it is saved.
 #[derive(Debug)]
 struct Change {
     /// The first entry that the saved state does not know.
     first: Offset,
+    /// When it is to be saved at the earliest, as far as age goes: see [`Unsaved::since`].
     since: Instant,
     told: Told,
 }
@@ -37,7 +42,9 @@ impl Unsaved {
         let by_age = &mut self.by_age;
         let change = self.changes.entry(profile).or_insert_with(|| {
             by_age.insert((first, profile));
-            Change { first, since: now, told: Told::default() }
+            // Those that changed first at one moment, such as after a start, are not due at one moment.
+            let since = now + Duration::from_millis(profile.0 as u64 % SPREAD.as_millis() as u64);
+            Change { first, since, told: Told::default() }
         });
         self.told += told.len();
         change.told.append(told);
@@ -73,6 +80,11 @@ impl Unsaved {
         self.changes.len()
     }
 
+    /// About how many profiles the store does not have the last state of.
+    pub(super) fn behind(&self) -> usize {
+        self.changes.len() + self.saving.len()
+    }
+
     /// How much there is to tell of all of them.
     pub(super) fn told(&self) -> usize {
         self.told
@@ -83,27 +95,32 @@ impl Unsaved {
         self.changes.keys().chain(&self.saving).copied().collect()
     }
 
-    /// Those that changed at `before` or earlier, longest ago first, `limit` at most.
-    pub(super) fn since(&self, before: Instant, limit: usize) -> Vec<ProfileId> {
+    /// Those that changed before this moment, or up to [`SPREAD`] earlier.
+    pub(super) fn since(&self, before: Instant) -> Vec<ProfileId> {
         let is_old = |profile: &ProfileId| self.changes.get(profile).is_some_and(|change| change.since <= before);
-        self.by_age.iter().map(|(_, profile)| *profile).take_while(is_old).take(limit).collect()
+        self.by_age.iter().map(|(_, profile)| *profile).filter(is_old).collect()
+    }
+
+    /// Those that changed longest ago, `limit` at most.
+    pub(super) fn oldest_of(&self, limit: usize) -> Vec<ProfileId> {
+        self.by_age.iter().map(|(_, profile)| *profile).take(limit).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn a_replay_begins_before_the_oldest_change_that_is_not_saved() {
         let (mut unsaved, start) = (Unsaved::default(), Instant::now());
         let (ada, bob) = (ProfileId(1), ProfileId(2));
         unsaved.note(ada, Offset(3), Told::default(), start);
-        unsaved.note(bob, Offset(4), Told::default(), start + Duration::from_secs(1));
-        unsaved.note(ada, Offset(5), Told::default(), start + Duration::from_secs(2));
+        unsaved.note(bob, Offset(4), Told::default(), start);
+        unsaved.note(ada, Offset(5), Told::default(), start + SPREAD);
         assert_eq!(unsaved.oldest(), Some(Offset(3)));
-        assert_eq!(unsaved.since(start, 10), [ada]);
+        assert_eq!((unsaved.oldest_of(1), unsaved.since(start + SPREAD)), (vec![ada], vec![ada, bob]));
+        assert_eq!(unsaved.since(start), [], "they are spread");
         unsaved.save(ada);
         assert!(unsaved.holds(ada), "until the store has it");
         assert_eq!(unsaved.oldest(), Some(Offset(4)));

@@ -36,7 +36,7 @@ impl Transition {
 }
 
 /// A profile entered or left a segment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MembershipChange {
     pub segment: String,
     pub entered: bool,
@@ -46,7 +46,7 @@ pub struct MembershipChange {
 }
 
 /// Why a membership changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     Event,
@@ -144,7 +144,7 @@ impl EffectBody {
 }
 
 /// Something for analytics.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "fact")]
 pub enum Fact {
     RunStarted {
@@ -195,7 +195,7 @@ pub enum Fact {
 }
 
 /// What happened at a step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "outcome", content = "detail")]
 pub enum StepOutcome {
     /// Waiting; until when, unless something else ends it first.

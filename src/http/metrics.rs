@@ -21,6 +21,12 @@ fn text(reading: &Reading) -> String {
         ("tidewater_effects_total", "counter", "Effects put into the outbox.", reading.effects),
         ("tidewater_journey_steps_total", "counter", "Steps of journeys decided, durably.", reading.steps),
         ("tidewater_profiles_saved_total", "counter", "Snapshots of profiles written.", reading.profiles_saved),
+        (
+            "tidewater_profiles_unsaved",
+            "gauge",
+            "Profiles whose last state is not in the store yet.",
+            reading.profiles_unsaved,
+        ),
         ("tidewater_state_commits_total", "counter", "Transactions of state.", reading.commits),
     ];
     let mut out = String::new();

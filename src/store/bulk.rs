@@ -35,31 +35,6 @@ const ROWS: [usize; 4] = [256, 32, 4, 1];
 impl Bulk {
     /// Writes the rows. No two of one call may have the same key where the conflict rule replaces.
     pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Row>) -> Result<(), DbErr> {
-        let backend = database.get_database_backend();
-        let mut left = rows.len();
-        let mut values = rows.into_iter().flatten();
-        for count in ROWS {
-            if left < count {
-                continue;
-            }
-            let sql = self.sql(backend, count);
-            while left >= count {
-                let values = values.by_ref().take(count * self.columns.len());
-                database.execute_raw(Statement::from_sql_and_values(backend, &sql, values)).await?;
-                left -= count;
-            }
-        }
-        Ok(())
-    }
-
-    fn sql(&self, backend: DbBackend, rows: usize) -> String {
-        let width = self.columns.len();
-        let place = |index: usize| match backend {
-            DbBackend::Postgres => format!("${}", index + 1),
-            _ => "?".to_owned(),
-        };
-        let row = |row: usize| (0..width).map(|column| place(row * width + column)).collect::<Vec<_>>().join(", ");
-        let rows = (0..rows).map(|index| format!("({})", row(index))).collect::<Vec<_>>().join(", ");
         let conflict = match &self.conflict {
             Conflict::Ignore => "ON CONFLICT DO NOTHING".to_owned(),
             Conflict::Replace(key, columns) => {
@@ -69,6 +44,53 @@ impl Bulk {
             Conflict::Clause(clause) => (*clause).to_owned(),
         };
         let (table, names) = (self.table, self.columns.join(", "));
-        format!("INSERT INTO {table} ({names}) VALUES {rows} {conflict}")
+        let sql = |values: &str| format!("INSERT INTO {table} ({names}) VALUES {values} {conflict}");
+        in_chunks(database, self.columns.len(), rows, sql).await
     }
+}
+
+/// Removes the rows with these keys.
+pub(super) async fn delete(
+    database: &impl ConnectionTrait,
+    table: &str,
+    key: &[&str],
+    rows: Vec<Row>,
+) -> Result<(), DbErr> {
+    let names = key.join(", ");
+    let sql = |values: &str| format!("DELETE FROM {table} WHERE ({names}) IN (VALUES {values})");
+    in_chunks(database, key.len(), rows, sql).await
+}
+
+/// Runs a statement over all rows, many at a time; `sql` puts their places into it.
+async fn in_chunks(
+    database: &impl ConnectionTrait,
+    width: usize,
+    rows: Vec<Row>,
+    sql: impl Fn(&str) -> String,
+) -> Result<(), DbErr> {
+    let backend = database.get_database_backend();
+    let mut left = rows.len();
+    let mut values = rows.into_iter().flatten();
+    for count in ROWS {
+        if left < count {
+            continue;
+        }
+        let sql = sql(&places(backend, width, count));
+        while left >= count {
+            let values = values.by_ref().take(count * width);
+            database.execute_raw(Statement::from_sql_and_values(backend, &sql, values)).await?;
+            left -= count;
+        }
+    }
+    Ok(())
+}
+
+/// `(?, ?), (?, ?)`, as the database writes it.
+fn places(backend: DbBackend, width: usize, rows: usize) -> String {
+    let place = |index: usize| match backend {
+        DbBackend::Postgres => format!("${}", index + 1),
+        _ => "?".to_owned(),
+    };
+    let row = |row: usize| (0..width).map(|column| place(row * width + column)).collect::<Vec<_>>().join(", ");
+    (0..rows).map(|index| format!("({})", row(index))).collect::<Vec<_>>().join(", ")
 }

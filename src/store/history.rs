@@ -1,18 +1,23 @@
-//! The history of profiles: every event that counted, by profile. The events of a profile that are saved together are
-//! one row, packed, so that a past is read in few pieces, and the journal need not be kept for it.
+//! The history of profiles: every event that counted and every change of a membership, by profile. What is saved together
+//! is one row, packed, so that a past is read in few pieces, and the journal need not be kept for it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use serde::de::DeserializeOwned;
+
+use crate::engine::MembershipChange;
 use crate::engine::backfill::{self, Past};
 use crate::model::{Entry, EntryBody, Event, Offset, ProfileId, Timestamp, packed};
 
 use super::bulk::{Bulk, Conflict, Row, row};
-use super::entity::{event_tally, history, membership_change, merged_profile};
+use super::entity::{event_tally, history, merged_profile};
 use super::error::parse_id;
 use super::state::ShardCommit;
+use super::tally::Tally;
 use super::{Database, StoreError};
 
 /// An event of a profile's history, with the journal's two coordinates.
@@ -31,103 +36,77 @@ impl Place {
     pub const NEWEST: Self = Self(i64::MAX);
 }
 
-/// Events that were saved together.
+/// What was saved together.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
     pub profile: ProfileId,
     /// Oldest first.
     pub items: Vec<HistoryItem>,
-}
-
-/// An entry into a segment or an exit from it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct MembershipItem {
-    pub segment: String,
-    pub at: Timestamp,
-    pub entered: bool,
-    pub cause: String,
+    pub changes: Vec<MembershipChange>,
 }
 
 const HISTORY: Bulk = Bulk {
     table: "history",
-    columns: &["profile", "first_entry", "last_entry", "received_at", "events"],
-    conflict: Conflict::Ignore,
-};
-const TALLIES: Bulk = Bulk {
-    table: "event_tally",
-    columns: &["name", "events", "latest"],
-    conflict: Conflict::Clause(
-        "ON CONFLICT (name) DO UPDATE SET events = event_tally.events + excluded.events, \
-         latest = CASE WHEN excluded.latest > event_tally.latest THEN excluded.latest ELSE event_tally.latest END",
-    ),
+    columns: &["profile", "first_entry", "last_entry", "received_at", "events", "changes"],
+    conflict: Conflict::Clause(""),
 };
 
-/// How often events counted and when the latest happened, by name.
-pub(super) type Tallies = BTreeMap<String, (i64, i64)>;
-
-/// Whether these commits were made before: a transaction is there as a whole or not at all, so one row tells.
-pub(super) async fn is_there(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<bool, StoreError> {
-    let Some((profile, entry)) = commits.iter().find_map(|commit| commit.history.first()) else { return Ok(false) };
-    let found = history::Entity::find()
-        .select_only()
-        .column(history::Column::Id)
-        .filter(history::Column::Profile.eq(profile.to_string()))
-        .filter(history::Column::FirstEntry.lte(entry.offset.0 as i64))
-        .filter(history::Column::LastEntry.gte(entry.offset.0 as i64))
-        .into_tuple::<i64>()
-        .one(transaction)
-        .await?;
-    Ok(found.is_some())
-}
-
+/// Writes what the commits tell of the past, and adds to the counts.
 pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let (mut rows, mut tallies) = (Vec::new(), Tallies::new());
+    let mut stretches: BTreeMap<ProfileId, Stretch> = BTreeMap::new();
     for commit in commits {
-        for together in commit.history.chunk_by(|(one, _), (next, _)| one == next) {
-            let items: Vec<HistoryItem> = together.iter().filter_map(|(_, entry)| item(entry)).collect();
-            rows.extend(stretch_row(together[0].0, &items));
-            tally(&mut tallies, &items);
+        for (profile, entry) in &commit.history {
+            let EntryBody::Event(event) = &entry.body else { continue };
+            let Entry { offset, received_at, .. } = *entry;
+            Stretch::of(&mut stretches, *profile).items.push(HistoryItem { offset, received_at, event: event.clone() });
+        }
+        for (profile, change) in &commit.memberships {
+            Stretch::of(&mut stretches, *profile).changes.push(change.clone());
         }
     }
-    HISTORY.write(transaction, rows).await?;
-    write_tallies(transaction, tallies).await
+    let stretches: Vec<Stretch> = stretches.into_values().collect();
+    let mut tally = Tally::default();
+    for stretch in &stretches {
+        tally.events(&stretch.items);
+        tally.changes(&stretch.changes);
+    }
+    write_stretches(transaction, &stretches).await?;
+    tally.write(transaction).await
 }
 
 pub(super) async fn write_stretches(database: &impl ConnectionTrait, stretches: &[Stretch]) -> Result<(), StoreError> {
-    let rows = stretches.iter().filter_map(|stretch| stretch_row(stretch.profile, &stretch.items)).collect();
-    Ok(HISTORY.write(database, rows).await?)
+    Ok(HISTORY.write(database, stretches.iter().map(Stretch::row).collect()).await?)
 }
 
-pub(super) async fn write_tallies(database: &impl ConnectionTrait, tallies: Tallies) -> Result<(), StoreError> {
-    let rows = tallies.into_iter().map(|(name, (events, latest))| row![name, events, latest]).collect();
-    Ok(TALLIES.write(database, rows).await?)
-}
+impl Stretch {
+    /// The one of this profile.
+    pub(super) fn of(stretches: &mut BTreeMap<ProfileId, Self>, profile: ProfileId) -> &mut Self {
+        stretches.entry(profile).or_insert_with(|| Self { profile, items: Vec::new(), changes: Vec::new() })
+    }
 
-pub(super) fn tally(tallies: &mut Tallies, items: &[HistoryItem]) {
-    for HistoryItem { event, .. } in items {
-        // Names repeat: most are there already.
-        match tallies.get_mut(&event.name) {
-            Some((events, latest)) => (*events, *latest) = (*events + 1, (*latest).max(event.timestamp.0)),
-            None => drop(tallies.insert(event.name.clone(), (1, event.timestamp.0))),
-        }
+    fn row(&self) -> Row {
+        let first = self.items.iter().map(|item| item.offset.0 as i64).min().unwrap_or_default();
+        let last = self.items.iter().max_by_key(|item| item.offset);
+        let (last, received_at) = last.map_or((0, 0), |last| (last.offset.0 as i64, last.received_at.0));
+        let (items, changes) = (packed_list(&self.items), packed_list(&self.changes));
+        row![self.profile.to_string(), first, last, received_at, items, changes]
     }
 }
 
-fn stretch_row(profile: ProfileId, items: &[HistoryItem]) -> Option<Row> {
-    let first = items.iter().map(|item| item.offset).min()?;
-    let last = items.iter().max_by_key(|item| item.offset)?;
-    let (first, last, received_at) = (first.0 as i64, last.offset.0 as i64, last.received_at.0);
-    Some(row![profile.to_string(), first, last, received_at, packed::pack(items)])
+fn packed_list<T: serde::Serialize>(list: &[T]) -> Vec<u8> {
+    if list.is_empty() { Vec::new() } else { packed::pack(list) }
 }
 
-fn item(entry: &Entry) -> Option<HistoryItem> {
-    let EntryBody::Event(event) = &entry.body else { return None };
-    Some(HistoryItem { offset: entry.offset, received_at: entry.received_at, event: event.clone() })
+fn unpacked_list<T: DeserializeOwned>(row: &history::Model, list: &[u8]) -> Result<Vec<T>, StoreError> {
+    if list.is_empty() {
+        return Ok(Vec::new());
+    }
+    packed::unpack(list)
+        .map_err(|error| StoreError::Corrupt(format!("the past {} of {}: {error}", row.id, row.profile)))
 }
 
 fn items(row: &history::Model) -> Result<Vec<HistoryItem>, StoreError> {
-    packed::unpack(&row.events)
-        .map_err(|error| StoreError::Corrupt(format!("the events {} of {}: {error}", row.id, row.profile)))
+    unpacked_list(row, &row.events)
 }
 
 impl Database {
@@ -147,7 +126,7 @@ impl Database {
         for row in &rows {
             newest.extend(items(row)?);
         }
-        newest.sort_by_key(|item| std::cmp::Reverse(item.offset));
+        newest.sort_by_key(|item| Reverse(item.offset));
         newest.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(newest)
     }
@@ -225,7 +204,10 @@ impl Database {
             .all(&self.read)
             .await?;
         let place = rows.last().map_or(from, |row| Place(row.id));
-        let stretch = |row: &history::Model| Ok(Stretch { profile: parse_id(&row.profile)?, items: items(row)? });
+        let stretch = |row: &history::Model| {
+            let (items, changes) = (items(row)?, unpacked_list(row, &row.changes)?);
+            Ok(Stretch { profile: parse_id(&row.profile)?, items, changes })
+        };
         Ok((rows.iter().map(stretch).collect::<Result<_, StoreError>>()?, place))
     }
 
@@ -277,23 +259,27 @@ impl Database {
     /// The newest changes of a profile's memberships, newest first.
     ///
     /// # Errors
-    /// The database failed.
-    pub async fn membership_history(&self, profile: ProfileId, limit: u64) -> Result<Vec<MembershipItem>, StoreError> {
-        let rows = membership_change::Entity::find()
-            .filter(membership_change::Column::Profile.eq(profile.to_string()))
-            .order_by_desc(membership_change::Column::At)
+    /// The database failed, or a row is damaged.
+    pub async fn membership_history(
+        &self,
+        profile: ProfileId,
+        limit: u64,
+    ) -> Result<Vec<MembershipChange>, StoreError> {
+        // Each row holds a change at least, and a later row no earlier one.
+        let rows = history::Entity::find()
+            .filter(history::Column::Profile.eq(profile.to_string()))
+            .filter(history::Column::Changes.ne(Vec::<u8>::new()))
+            .order_by_desc(history::Column::Id)
             .limit(limit)
             .all(&self.read)
             .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| MembershipItem {
-                segment: row.segment,
-                at: Timestamp(row.at),
-                entered: row.entered,
-                cause: row.cause,
-            })
-            .collect())
+        let mut newest: Vec<MembershipChange> = Vec::new();
+        for row in rows {
+            newest.extend(unpacked_list::<MembershipChange>(&row, &row.changes)?.into_iter().rev());
+        }
+        newest.sort_by_key(|change| Reverse(change.at));
+        newest.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(newest)
     }
 }
 

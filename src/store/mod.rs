@@ -21,6 +21,7 @@ pub mod quarantine;
 pub mod seam;
 pub mod segments;
 pub mod state;
+mod tally;
 
 pub use error::StoreError;
 pub use seam::{Backing, Journal, Store};
@@ -37,5 +38,5 @@ pub struct Database {
 
 /// Tables that reports are made of.
 pub mod tables {
-    pub use super::entity::{journey_run, journey_step, membership, membership_change, outbox};
+    pub use super::entity::{journey_run, journey_step, membership, outbox, segment_day};
 }

@@ -147,6 +147,18 @@ impl Database {
         self.ping().await
     }
 
+    /// Copies SQLite's log back into the database, as far as that holds up nobody. Where it never catches up, a commit
+    /// does it when the log has 256 MB.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        if self.read.get_database_backend() == DbBackend::Sqlite {
+            self.read.execute_unprepared("PRAGMA wal_checkpoint(PASSIVE)").await?;
+        }
+        Ok(())
+    }
+
     /// Closes all connections; what was committed stays.
     pub async fn close(self) {
         let _ = self.read.close().await;
@@ -245,9 +257,9 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
                 // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
-                // back every four.
+                // back every four, by whoever commits: see `Database::checkpoint`.
                 .pragma("cache_size", "-65536")
-                .pragma("wal_autocheckpoint", "16384")
+                .pragma("wal_autocheckpoint", "65536")
         })
         .map_sqlx_postgres_opts(move |postgres| match access {
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),

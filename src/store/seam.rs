@@ -104,6 +104,11 @@ pub trait Store: Debug + Send + Sync {
     /// The sources of a version.
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError>;
 
+    /// What the storage does now and then so that it stays quick, beside everything else.
+    async fn upkeep(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// A secret of this installation, made at the first call and then kept.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
 }
@@ -223,6 +228,10 @@ impl Store for Database {
 
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError> {
         self.program(version).await
+    }
+
+    async fn upkeep(&self) -> Result<(), StoreError> {
+        self.checkpoint().await
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {

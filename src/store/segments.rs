@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::model::{ProfileId, Timestamp};
 
-use super::entity::{identity, membership, membership_change};
+use super::entity::{identity, membership, segment_day};
 use super::error::parse_id;
 use super::identity::Identifier;
 use super::{Database, StoreError};
@@ -71,20 +71,11 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn segment_traffic(&self) -> Result<BTreeMap<String, (i64, i64)>, StoreError> {
-        let rows: Vec<(String, bool, i64)> = membership_change::Entity::find()
-            .select_only()
-            .column(membership_change::Column::Segment)
-            .column(membership_change::Column::Entered)
-            .column_as(membership_change::Column::Profile.count(), "changes")
-            .group_by(membership_change::Column::Segment)
-            .group_by(membership_change::Column::Entered)
-            .into_tuple()
-            .all(&self.read)
-            .await?;
+        let rows = segment_day::Entity::find().all(&self.read).await?;
         let mut traffic: BTreeMap<String, (i64, i64)> = BTreeMap::new();
-        for (segment, entered, changes) in rows {
-            let (entries, exits) = traffic.entry(segment).or_default();
-            *(if entered { entries } else { exits }) += changes;
+        for row in rows {
+            let (entries, exits) = traffic.entry(row.segment).or_default();
+            (*entries, *exits) = (*entries + row.entered, *exits + row.exited);
         }
         Ok(traffic)
     }

@@ -1,6 +1,7 @@
 //! The state of the shards: snapshots, memberships, effects, facts and the offset, committed together.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use sea_orm::{
     ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
@@ -11,8 +12,8 @@ use crate::engine::transition::Relay;
 use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
-use super::bulk::{Bulk, Conflict, row};
-use super::entity::{membership, merged_profile, profile, relay, shard_offset};
+use super::bulk::{Bulk, Conflict, delete, row};
+use super::entity::{merged_profile, profile, relay, setting, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Database, StoreError};
@@ -81,7 +82,7 @@ impl Database {
     /// The database failed: nothing of it is there.
     pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
         let transaction = self.begin().await?;
-        if history::is_there(&transaction, commits).await? {
+        if is_there(&transaction, commits).await? {
             return Ok(transaction.rollback().await?);
         }
         write_profiles(&transaction, commits).await?;
@@ -231,6 +232,11 @@ fn saved(row: profile::Model) -> Result<SavedProfile, StoreError> {
 /// Ids of one query: bounds its size.
 const AT_ONCE: usize = 5_000;
 
+/// The setting that tells the last transaction from any other.
+const LAST_COMMIT: &str = "last_commit";
+
+const MARK: Bulk =
+    Bulk { table: "setting", columns: &["name", "value"], conflict: Conflict::Replace(&["name"], &["value"]) };
 const PROFILES: Bulk = Bulk {
     table: "profile",
     columns: &["id", "shard", "snapshot", "wake"],
@@ -246,17 +252,30 @@ const MEMBERSHIPS: Bulk = Bulk {
     columns: &["profile", "segment", "since"],
     conflict: Conflict::Replace(&["profile", "segment"], &["since"]),
 };
-const CHANGES: Bulk = Bulk {
-    table: "membership_change",
-    columns: &["profile", "segment", "at", "entered", "cause"],
-    conflict: Conflict::Ignore,
-};
 const RELAYS: Bulk =
     Bulk { table: "relay", columns: &["id", "recipient", "body", "created", "ordinal"], conflict: Conflict::Ignore };
 
 /// The last value of each key: a statement must not meet one key twice.
 fn newest<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
     pairs.collect()
+}
+
+/// Whether the last transaction was this very one, then its answer was lost: counts must not be added to twice.
+async fn is_there(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<bool, StoreError> {
+    let mut hasher = DefaultHasher::new();
+    for commit in commits {
+        (commit.shard, commit.offset, commit.time).hash(&mut hasher);
+        commit.profiles.iter().for_each(|saved| (saved.id, &saved.snapshot, saved.wake).hash(&mut hasher));
+        commit.effects.iter().for_each(|effect| effect.id.hash(&mut hasher));
+        commit.relays.iter().for_each(|relay| relay.id.hash(&mut hasher));
+        commit.history.iter().for_each(|(profile, entry)| (profile, entry.offset).hash(&mut hasher));
+        commit.poison.iter().for_each(|(offset, _)| offset.hash(&mut hasher));
+        (&commit.memberships, &commit.facts).hash(&mut hasher);
+    }
+    let mark = format!("{:016x}", hasher.finish());
+    let known = setting::Entity::find_by_id(LAST_COMMIT.to_owned()).one(transaction).await?;
+    MARK.write(transaction, vec![row![LAST_COMMIT, mark.as_str()]]).await?;
+    Ok(known.is_some_and(|known| known.value == mark))
 }
 
 async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
@@ -271,20 +290,16 @@ async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommi
 
 async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
     let changes: Vec<_> = commits.iter().flat_map(|commit| &commit.memberships).collect();
-    let rows = changes.iter().map(|(profile, change)| {
-        row![profile.to_string(), change.segment.as_str(), change.at.0, change.entered, to_word(&change.cause)]
-    });
-    CHANGES.write(transaction, rows.collect()).await?;
     let last = newest(changes.iter().map(|(profile, change)| ((*profile, change.segment.as_str()), change)));
-    let mut entered = Vec::new();
+    let (mut entered, mut left) = (Vec::new(), Vec::new());
     for ((profile, segment), change) in last {
         if change.entered {
             entered.push(row![profile.to_string(), segment, change.at.0]);
         } else {
-            let key = (profile.to_string(), segment.to_owned());
-            membership::Entity::delete_by_id(key).exec(transaction).await?;
+            left.push(row![profile.to_string(), segment]);
         }
     }
+    delete(transaction, "membership", &["profile", "segment"], left).await?;
     Ok(MEMBERSHIPS.write(transaction, entered).await?)
 }
 
@@ -297,12 +312,4 @@ async fn write_relays(transaction: &DatabaseTransaction, commits: &[ShardCommit]
         }
     }
     Ok(RELAYS.write(transaction, rows).await?)
-}
-
-/// A unit variant as the word that its JSON form is.
-pub(super) fn to_word(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => String::new(),
-    }
 }

@@ -448,6 +448,17 @@ async fn what_the_second_version_wrote_is_taken_over(database: TestDatabase) {
     database.tamper(&bytes_to_text("journal_block", "entries", &serde_json::to_string(&entries).unwrap())).await;
     database.tamper("DROP TABLE history").await;
     database.tamper("DROP TABLE event_tally").await;
+    database.tamper("DROP TABLE segment_day").await;
+    database
+        .tamper(
+            "CREATE TABLE membership_change (profile varchar NOT NULL, segment varchar NOT NULL, at bigint NOT NULL, \
+             entered boolean NOT NULL, cause varchar NOT NULL, PRIMARY KEY (profile, segment, at, entered))",
+        )
+        .await;
+    for (at, entered) in [(5, "true"), (9, "false")] {
+        let values = format!("'{ada}', 'vip', {at}, {entered}, 'event'");
+        database.tamper(&format!("INSERT INTO membership_change VALUES ({values})")).await;
+    }
     database
         .tamper(
             "CREATE TABLE history (entry bigint NOT NULL PRIMARY KEY, profile varchar NOT NULL, message_id varchar, \
@@ -473,6 +484,9 @@ async fn what_the_second_version_wrote_is_taken_over(database: TestDatabase) {
     assert_eq!(EntryBody::Event(of_ada[1].event.clone()), entries[0].body);
     assert_eq!(store.event_totals(&["Seen", "None"]).await.unwrap(), [("Seen".to_owned(), 2, Timestamp(17))]);
     assert_eq!(store.events_recorded().await.unwrap(), 3);
+    let changes = store.membership_history(ada, 9).await.unwrap();
+    assert_eq!(changes, [change("vip", false, 9), change("vip", true, 5)]);
+    assert_eq!(store.segment_traffic().await.unwrap(), [("vip".to_owned(), (1, 1))].into());
     let report = tidewater::analytics::journey_report(&store, "welcome").await.unwrap();
     assert_eq!(report.clicked, 1, "clicks stand with their step now");
 }

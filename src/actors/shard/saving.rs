@@ -10,12 +10,10 @@ use crate::model::{Offset, ProfileId};
 use super::super::state_writer::Save;
 use super::{Shard, first_of};
 
-/// States are saved when nothing came for a while, or at the next look while there are few …
-const FEW: usize = 4;
-/// … and else after this long: most profiles will have changed again by then.
-const SAVE_LATEST: Duration = Duration::from_secs(10);
+/// While there is much to do, a state is saved so long after it changed: most will have changed again by then.
+const SAVE_AFTER: Duration = Duration::from_secs(8);
 /// What is kept to be told at most: it takes memory until it is saved.
-const TOLD: usize = 8_192;
+const TOLD: usize = 4_096;
 
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
@@ -75,7 +73,7 @@ impl Shard {
     }
 
     pub(super) fn save_all(&mut self) {
-        self.to_save = self.unsaved.since(Instant::now(), usize::MAX).into();
+        self.to_save = self.unsaved.oldest_of(usize::MAX).into();
     }
 
     fn answer_flushers(&mut self) {
@@ -92,10 +90,11 @@ impl Shard {
     pub(super) fn round(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         if self.to_save.is_empty() {
-            let is_urgent = self.is_quiet || self.unsaved.len() <= FEW || self.unsaved.told() > TOLD;
-            let age = if is_urgent { Duration::ZERO } else { SAVE_LATEST };
-            if let Some(before) = now.checked_sub(age) {
-                self.to_save.extend(self.unsaved.since(before, usize::MAX));
+            let is_urgent = self.is_quiet || self.unsaved.len() == 1 || self.unsaved.told() > TOLD;
+            if is_urgent {
+                self.save_all();
+            } else if let Some(before) = now.checked_sub(SAVE_AFTER) {
+                self.to_save.extend(self.unsaved.since(before));
             }
         }
         self.is_quiet = self.queue.is_empty();

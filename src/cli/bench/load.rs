@@ -27,6 +27,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(super) enum Shape {
     /// `/v1/batch` with so many events of all kinds, one in a hundred an order.
     Batch(usize),
+    /// The same without orders, which are what sends anything.
+    Quiet(usize),
     /// `/v1/track` with one event.
     Single,
     /// `/v1/batch` with so many events that each start a run of the long journey.
@@ -55,14 +57,14 @@ pub(super) struct Latency {
 impl Shape {
     pub(super) fn events(self) -> u64 {
         match self {
-            Self::Batch(events) | Self::Long(events) => events as u64,
+            Self::Batch(events) | Self::Quiet(events) | Self::Long(events) => events as u64,
             Self::Single => 1,
         }
     }
 
     fn path(self) -> &'static str {
         match self {
-            Self::Batch(_) | Self::Long(_) => "/v1/batch",
+            Self::Batch(_) | Self::Quiet(_) | Self::Long(_) => "/v1/batch",
             Self::Single => "/v1/track",
         }
     }
@@ -74,6 +76,7 @@ impl Shape {
         match self {
             Self::Single => event(&mut out, first),
             Self::Batch(events) => list(&mut out, first..first + events as u64, event),
+            Self::Quiet(events) => list(&mut out, first..first + events as u64, of_a_kind),
             Self::Long(events) => list(&mut out, first..first + events as u64, long),
         }
         out
@@ -101,23 +104,28 @@ fn mixed(number: u64) -> u64 {
 
 fn event(out: &mut String, number: u64) {
     let chance = mixed(number);
-    let user = chance % CUSTOMERS;
-    let _ = if chance >> 32 & 0x7f == 0 {
-        write!(
+    if chance >> 32 & 0x7f == 0 {
+        let user = chance % CUSTOMERS;
+        let _ = write!(
             out,
             "{{\"type\":\"track\",\"messageId\":\"m{number}\",\"userId\":\"user-{user}\",\"event\":\"Order\",\
              \"properties\":{{\"order_id\":\"o{number}\",\"revenue\":{}}}}}",
             chance % 100
-        )
+        );
     } else {
-        let (kind, amount, item) = (chance >> 40 & 0xffff, chance >> 20 & 0x3f, chance >> 26 & 0x3f);
-        write!(
-            out,
-            "{{\"type\":\"track\",\"messageId\":\"m{number}\",\"userId\":\"user-{user}\",\"event\":\"Kind {}\",\
-             \"properties\":{{\"amount\":{amount},\"item\":\"item-{item}\"}}}}",
-            kind as usize % KINDS
-        )
-    };
+        of_a_kind(out, number);
+    }
+}
+
+fn of_a_kind(out: &mut String, number: u64) {
+    let chance = mixed(number);
+    let (user, kind) = (chance % CUSTOMERS, (chance >> 40 & 0xffff) as usize % KINDS);
+    let (amount, item) = (chance >> 20 & 0x3f, chance >> 26 & 0x3f);
+    let _ = write!(
+        out,
+        "{{\"type\":\"track\",\"messageId\":\"m{number}\",\"userId\":\"user-{user}\",\"event\":\"Kind {kind}\",\
+         \"properties\":{{\"amount\":{amount},\"item\":\"item-{item}\"}}}}"
+    );
 }
 
 fn long(out: &mut String, number: u64) {
@@ -136,19 +144,20 @@ pub(super) enum Pace {
     Open(f64),
 }
 
-/// Sends requests over so many connections for so long.
+/// Sends requests over so many connections for so long, from the `first` on: no two loads of one server may share any.
 pub(super) async fn send(
     address: &str,
     shape: Shape,
     connections: usize,
     pace: Pace,
     length: Duration,
+    first: u64,
 ) -> Result<Loaded, Failure> {
     let next = Arc::new(AtomicU64::new(0));
     let begin = Instant::now();
     let senders = (0..connections).map(|_| {
         let (address, next) = (address.to_owned(), next.clone());
-        tokio::spawn(async move { sender(&address, shape, pace, begin, length, &next).await })
+        tokio::spawn(async move { sender(&address, shape, pace, begin, length, (first, &next)).await })
     });
     let mut latencies = histogram()?;
     let (mut requests, mut refused) = (0, 0);
@@ -173,13 +182,24 @@ fn histogram() -> Result<Histogram<u64>, Failure> {
     Ok(Histogram::new_with_max(LONGEST.as_micros() as u64, 3)?)
 }
 
+/// Sends it; once more where the server had closed the connection because nothing came for a while.
+async fn post(connection: &mut Connection, address: &str, head: &str, body: &[u8]) -> std::io::Result<u16> {
+    match connection.post(head, body).await {
+        Err(error) if error.kind() != std::io::ErrorKind::InvalidData => {
+            *connection = Connection::open(address).await?;
+            connection.post(head, body).await
+        }
+        answer => answer,
+    }
+}
+
 async fn sender(
     address: &str,
     shape: Shape,
     pace: Pace,
     begin: Instant,
     length: Duration,
-    next: &AtomicU64,
+    (first, next): (u64, &AtomicU64),
 ) -> Result<(Histogram<u64>, u64), Failure> {
     let credentials = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("{WRITE_KEY}:"));
     let head = format!(
@@ -202,9 +222,9 @@ async fn sender(
             Some(connection) => connection,
             closed => closed.insert(Connection::open(address).await?),
         };
-        let body = shape.body(number);
+        let body = shape.body(first + number);
         loop {
-            match connection.post(&head, body.as_bytes()).await? {
+            match post(connection, address, &head, body.as_bytes()).await? {
                 200 => break,
                 429 => refused += 1,
                 status => return Err(Failure::new(format!("the server answered {status} to a load"))),

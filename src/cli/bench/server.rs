@@ -56,6 +56,15 @@ impl Server {
         Ok(())
     }
 
+    /// Waits until all that was accepted is applied, and all that came of it saved.
+    pub(super) async fn settled(&self) -> Result<(), Failure> {
+        self.applied().await?;
+        while self.metric("tidewater_profiles_unsaved").await? > 0.0 {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
+    }
+
     /// Resident memory in bytes.
     pub(super) fn memory(&self) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;

@@ -1,4 +1,4 @@
-//! Events that counted for a profile: one row for those that were saved together.
+//! Events that counted for a profile, and changes of its memberships: one row for what was saved together.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,15 +8,15 @@ pub struct Model {
     /// In the order in which they were saved.
     #[sea_orm(primary_key)]
     pub id: i64,
-    #[sea_orm(unique_key = "profile_first")]
     pub profile: String,
-    /// Offsets of its first and last event.
-    #[sea_orm(unique_key = "profile_first")]
+    /// Offsets of its first and last event; 0 where it has none.
     pub first_entry: i64,
     pub last_entry: i64,
     /// When the last was received.
     pub received_at: i64,
+    /// See `model::packed`; empty where there are none.
     pub events: Vec<u8>,
+    pub changes: Vec<u8>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -6,9 +6,9 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "membership")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub profile: String,
-    #[sea_orm(primary_key, auto_increment = false)]
     pub segment: String,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub profile: String,
     pub since: i64,
 }
 

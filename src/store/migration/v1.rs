@@ -19,7 +19,6 @@ impl MigrationTrait for Migration {
             schema.create_table_from_entity(profile::Entity),
             schema.create_table_from_entity(shard_offset::Entity),
             schema.create_table_from_entity(membership::Entity),
-            schema.create_table_from_entity(membership_change::Entity),
             schema.create_table_from_entity(history::Entity),
             schema.create_table_from_entity(journey_run::Entity),
             schema.create_table_from_entity(journey_step::Entity),
@@ -47,7 +46,7 @@ impl MigrationTrait for Migration {
 
 /// Tables whose rows are little more than their key: on SQLite they are kept in the order of the key, instead of in two
 /// trees.
-const SLIM: &[&str] = &["identity", "membership", "membership_change", "journey_run", "journey_step", "deny"];
+const SLIM: &[&str] = &["identity", "membership", "journey_run", "journey_step", "deny"];
 
 fn is_named(table: &TableCreateStatement, name: &str) -> bool {
     matches!(table.get_table_name(), Some(TableRef::Table(found, _)) if found.1.to_string() == name)
@@ -57,8 +56,6 @@ fn is_named(table: &TableCreateStatement, name: &str) -> bool {
 const INDEXES: &[(&str, &str)] = &[
     ("identity", "profile"),
     ("merged_profile", "winner"),
-    ("membership", "segment"),
-    ("membership_change", "segment"),
     ("journey_run", "profile"),
     ("journey_run", "journey"),
     ("journey_step", "journey"),

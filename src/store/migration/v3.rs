@@ -6,11 +6,14 @@ use sea_orm::sea_query::{Expr, ExprTrait, IntoIden};
 use sea_orm::{ConnectionTrait, DbBackend, Schema};
 use sea_orm_migration::prelude::*;
 
+use crate::engine::MembershipChange;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::{Event, Offset, ProfileId, Timestamp, Value};
-use crate::store::entity::{event_tally, history, journey_step, outbox, profile};
+use crate::store::StoreError;
+use crate::store::entity::{event_tally, history, journey_step, outbox, profile, segment_day};
 use crate::store::facts::CLICKED;
-use crate::store::history::{HistoryItem, Stretch, tally, write_stretches, write_tallies};
+use crate::store::history::{HistoryItem, Stretch, write_stretches};
+use crate::store::tally::Tally;
 
 #[derive(DeriveMigrationName)]
 pub(super) struct Migration;
@@ -26,6 +29,18 @@ enum HistoryV1 {
     Event,
 }
 
+/// Changes of memberships, which had a table of their own.
+#[derive(DeriveIden)]
+enum MembershipChangeV1 {
+    #[sea_orm(iden = "membership_change")]
+    Table,
+    Profile,
+    Segment,
+    At,
+    Entered,
+    Cause,
+}
+
 /// Rows that are converted at once.
 const PAGE: u64 = 5_000;
 
@@ -34,8 +49,10 @@ impl MigrationTrait for Migration {
     /// May be cut off anywhere and begun again: the old rows go last.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let schema = Schema::new(manager.get_database_backend());
-        if !manager.has_table("event_tally").await? {
-            manager.create_table(schema.create_table_from_entity(event_tally::Entity)).await?;
+        for mut table in
+            [schema.create_table_from_entity(event_tally::Entity), schema.create_table_from_entity(segment_day::Entity)]
+        {
+            manager.create_table(table.if_not_exists().to_owned()).await?;
         }
         // Version 1 makes its tables as they are today, so in a new database nothing is old.
         if !manager.has_column("history", "events").await? && !manager.has_table("history_v1").await? {
@@ -46,18 +63,30 @@ impl MigrationTrait for Migration {
             if !manager.has_table("history").await? {
                 manager.create_table(schema.create_table_from_entity(history::Entity)).await?;
             }
-            convert(manager.get_connection()).await?;
-            to_bytes(manager.get_connection()).await?;
+            let database = manager.get_connection();
+            for table in [history::Entity.into_table_ref(), event_tally::Entity.into_table_ref()] {
+                database.execute(&Query::delete().from_table(table).to_owned()).await?;
+            }
+            database.execute(&Query::delete().from_table(segment_day::Entity).to_owned()).await?;
+            let mut tally = Tally::default();
+            convert_events(database, &mut tally).await?;
+            convert_changes(database, &mut tally).await?;
+            tally.write(database).await.map_err(of_store)?;
+            to_bytes(database).await?;
+            manager.drop_table(Table::drop().table(MembershipChangeV1::Table).to_owned()).await?;
             manager.drop_table(Table::drop().table(HistoryV1::Table).to_owned()).await?;
         }
         change_indexes(manager).await
     }
 }
 
-/// Moves the old rows into the new table, and gathers what was counted from them.
-async fn convert(database: &impl ConnectionTrait) -> Result<(), DbErr> {
+fn of_store(error: StoreError) -> DbErr {
+    DbErr::Custom(error.to_string())
+}
+
+/// Moves the old rows into the new table, and counts them.
+async fn convert_events(database: &impl ConnectionTrait, tally: &mut Tally) -> Result<(), DbErr> {
     let mut last = (String::new(), 0_i64);
-    let mut tallies = BTreeMap::new();
     loop {
         let (profile, entry) = (Expr::col(HistoryV1::Profile), Expr::col(HistoryV1::Entry));
         let same = profile.clone().eq(last.0.clone()).and(entry.gt(last.1));
@@ -69,7 +98,7 @@ async fn convert(database: &impl ConnectionTrait) -> Result<(), DbErr> {
             .order_by(HistoryV1::Entry, Order::Asc)
             .limit(PAGE)
             .to_owned();
-        let mut page: Vec<(ProfileId, HistoryItem)> = Vec::new();
+        let mut stretches: BTreeMap<ProfileId, Stretch> = BTreeMap::new();
         for row in database.query_all(&query).await? {
             last = (row.try_get("", "profile")?, row.try_get("", "entry")?);
             let unreadable = |error: &dyn std::fmt::Display| {
@@ -79,34 +108,52 @@ async fn convert(database: &impl ConnectionTrait) -> Result<(), DbErr> {
                 serde_json::from_str(&row.try_get::<String>("", "event")?).map_err(|e| unreadable(&e))?;
             let received_at = Timestamp(row.try_get("", "received_at")?);
             let profile = last.0.parse().map_err(|e| unreadable(&e))?;
-            page.push((profile, HistoryItem { offset: Offset(last.1 as u64), received_at, event }));
+            let item = HistoryItem { offset: Offset(last.1 as u64), received_at, event };
+            write_click(database, &item).await?;
+            Stretch::of(&mut stretches, profile).items.push(item);
         }
-        if page.is_empty() {
-            break;
+        if stretches.is_empty() {
+            return Ok(());
         }
-        write_page(database, page, &mut tallies).await?;
+        let stretches: Vec<Stretch> = stretches.into_values().collect();
+        stretches.iter().for_each(|stretch| tally.events(&stretch.items));
+        write_stretches(database, &stretches).await.map_err(of_store)?;
     }
-    database.execute(&Query::delete().from_table(event_tally::Entity).to_owned()).await?;
-    write_tallies(database, tallies).await.map_err(|error| DbErr::Custom(error.to_string()))
 }
 
-async fn write_page(
-    database: &impl ConnectionTrait,
-    page: Vec<(ProfileId, HistoryItem)>,
-    tallies: &mut BTreeMap<String, (i64, i64)>,
-) -> Result<(), DbErr> {
-    let mut stretches: Vec<Stretch> = Vec::new();
-    for (profile, item) in page {
-        write_click(database, &item).await?;
-        match stretches.last_mut() {
-            Some(stretch) if stretch.profile == profile => stretch.items.push(item),
-            _ => stretches.push(Stretch { profile, items: vec![item] }),
+/// Likewise, profile by profile: few change so often that their changes would not fit into memory.
+async fn convert_changes(database: &impl ConnectionTrait, tally: &mut Tally) -> Result<(), DbErr> {
+    let mut last = String::new();
+    loop {
+        let next = Query::select()
+            .expr_as(Expr::col(MembershipChangeV1::Profile).min(), "profile")
+            .from(MembershipChangeV1::Table)
+            .and_where(Expr::col(MembershipChangeV1::Profile).gt(last.clone()))
+            .to_owned();
+        let Some(row) = database.query_one(&next).await? else { return Ok(()) };
+        let Some(profile) = row.try_get::<Option<String>>("", "profile")? else { return Ok(()) };
+        last.clone_from(&profile);
+        let unreadable = |error: &dyn std::fmt::Display| DbErr::Custom(format!("profile {profile}: {error}"));
+        let query = Query::select()
+            .columns([MembershipChangeV1::Segment, MembershipChangeV1::At, MembershipChangeV1::Entered])
+            .column(MembershipChangeV1::Cause)
+            .from(MembershipChangeV1::Table)
+            .and_where(Expr::col(MembershipChangeV1::Profile).eq(profile.clone()))
+            .order_by(MembershipChangeV1::At, Order::Asc)
+            .to_owned();
+        let (id, mut changes) = (profile.parse().map_err(|e| unreadable(&e))?, Vec::new());
+        for row in database.query_all(&query).await? {
+            let cause = serde_json::Value::String(row.try_get("", "cause")?);
+            changes.push(MembershipChange {
+                segment: row.try_get("", "segment")?,
+                entered: row.try_get("", "entered")?,
+                at: Timestamp(row.try_get("", "at")?),
+                cause: serde_json::from_value(cause).map_err(|e| unreadable(&e))?,
+            });
         }
+        tally.changes(&changes);
+        write_stretches(database, &[Stretch { profile: id, items: Vec::new(), changes }]).await.map_err(of_store)?;
     }
-    for stretch in &stretches {
-        tally(tallies, &stretch.items);
-    }
-    write_stretches(database, &stretches).await.map_err(|error| DbErr::Custom(error.to_string()))
 }
 
 /// Clicks were found in the history; now they stand with the step.
@@ -158,6 +205,14 @@ async fn change_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .if_not_exists()
         .to_owned();
     manager.create_index(wakes).await?;
+    let pasts = Index::create()
+        .name("history_profile_last_entry")
+        .table(history::Entity)
+        .col(history::Column::Profile)
+        .col(history::Column::LastEntry)
+        .if_not_exists()
+        .to_owned();
+    manager.create_index(pasts).await?;
     let claims = Index::create()
         .name("outbox_status_destination_not_before")
         .table(outbox::Entity)
