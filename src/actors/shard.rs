@@ -15,6 +15,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::model::limit::SHARDS;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
 use crate::store::Backing;
 use crate::store::state::{Reached, SavedProfile};
@@ -427,7 +428,11 @@ impl Actor for Shard {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        ctx.run_interval(ROUND, Self::round);
+        // Each in its own moment, so that the writer always has a little to do and never much.
+        let moment = ROUND * u32::from(self.id.0) / u32::from(SHARDS);
+        ctx.run_later(moment, |_, ctx| {
+            ctx.run_interval(ROUND, Self::round);
+        });
     }
 }
 

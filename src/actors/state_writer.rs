@@ -16,7 +16,7 @@ use super::relay::{Look, RelayActor};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Weight of one transaction: the journal, which somebody waits for, shares the database's one writer with it.
-const WEIGHT: usize = 64;
+const WEIGHT: usize = 32;
 /// Pause between two looks after the store.
 const UPKEEP: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
