@@ -20,6 +20,7 @@ use crate::databases::{TestDatabase, on_both_databases};
 on_both_databases!(
     a_database_of_the_first_version_is_brought_up_to_date,
     what_the_second_version_wrote_is_taken_over,
+    damage_is_told_and_never_read,
     the_journal_comes_back_in_order,
     an_append_is_whole_or_not_there,
     a_commit_is_whole_or_not_there,
@@ -131,7 +132,9 @@ async fn all_of(store: &Database, profile: ProfileId) -> String {
     reached.sort_by_key(|(shard, _)| *shard);
     let journeys = tidewater::analytics::journey_report(store, "welcome").await.unwrap();
     format!(
-        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+        "{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+        store.event_totals(&["Order Completed"]).await.unwrap(),
+        store.segment_traffic().await.unwrap(),
         store.load_profiles(&[profile]).await.unwrap(),
         store.wakes(profile.shard(), None, Timestamp::MAX, 10).await.unwrap(),
         store.segment_sizes().await.unwrap(),
@@ -143,6 +146,34 @@ async fn all_of(store: &Database, profile: ProfileId) -> String {
         reached,
         journeys,
     )
+}
+
+/// The database checks no page of its own: a bit that flipped on the disk is told by what is in the row.
+async fn damage_is_told_and_never_read(database: TestDatabase) {
+    let ada = ProfileId(7);
+    let store = database.open().await;
+    store
+        .append(&Append { entries: vec![event(ada, 1, "Seen"), event(ada, 2, "Seen")], ..Append::default() })
+        .await
+        .unwrap();
+    let history = vec![(ada, event(ada, 1, "Seen"))];
+    store.commit(&[ShardCommit { history, ..nothing(ada, 2) }]).await.unwrap();
+    assert_eq!(store.read_journal(Offset(0), 10).await.unwrap().len(), 2);
+    store.close().await;
+    for (table, column) in [("journal_block", "entries"), ("history", "events")] {
+        let flipped = match database.is_sqlite() {
+            true => format!("CAST(substr({column}, 1, 20) || x'ff' || substr({column}, 22) AS BLOB)"),
+            false => format!("set_byte({column}, 20, 255)"),
+        };
+        database.tamper(&format!("UPDATE {table} SET {column} = {flipped}")).await;
+    }
+    let store = database.open().await;
+    let told = store.read_journal(Offset(0), 10).await.unwrap_err().to_string();
+    let expected =
+        "the database holds something that cannot be read: journal block 1: it is damaged: its checksum is wrong";
+    assert_eq!(told, expected);
+    let told = store.profile_history(ada, 10).await.unwrap_err().to_string();
+    assert!(told.ends_with("it is damaged: its checksum is wrong"), "{told}");
 }
 
 async fn the_journal_comes_back_in_order(database: TestDatabase) {
