@@ -128,7 +128,8 @@ impl Platform {
         let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
             let (store, board) = (store.clone(), board.clone());
-            move |_| StateWriter::new(store, board)
+            let retention = config.retention;
+            move |_| StateWriter::new(store, board, retention)
         });
         let shards = threads.start_shards(&backing, &board, &writer, &left, config.memory);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {

@@ -7,8 +7,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use crate::store::Store;
+use crate::model::{Span, Timestamp};
 use crate::store::state::ShardCommit;
+use crate::store::{Keep, Store};
+use crate::workspace::Retention;
 
 use super::board::{Board, Part};
 use super::channel::ChannelActor;
@@ -39,6 +41,7 @@ pub(super) struct Wake {
 pub(super) struct StateWriter {
     store: Arc<dyn Store>,
     board: Arc<Board>,
+    retention: Retention,
     waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
     is_committing: bool,
     is_looked_after: bool,
@@ -46,8 +49,8 @@ pub(super) struct StateWriter {
 }
 
 impl StateWriter {
-    pub(super) fn new(store: Arc<dyn Store>, board: Arc<Board>) -> Self {
-        Self { store, board, waiting: Vec::new(), is_committing: false, is_looked_after: false, wake: None }
+    pub(super) fn new(store: Arc<dyn Store>, board: Arc<Board>, retention: Retention) -> Self {
+        Self { store, board, retention, waiting: Vec::new(), is_committing: false, is_looked_after: false, wake: None }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
@@ -89,9 +92,13 @@ impl StateWriter {
         if std::mem::replace(&mut self.is_looked_after, true) {
             return;
         }
-        let store = self.store.clone();
+        let (store, now) = (self.store.clone(), self.board.now());
+        let since = |span: Span| Timestamp(now.0.saturating_sub(span.0));
+        let Retention { events, journal } = self.retention;
+        // What is not kept by customer is not kept in the order of its coming either.
+        let keep = Keep { history: events.map(since), journal: journal.into_iter().chain(events).min().map(since) };
         let upkeep = async move {
-            if let Err(error) = store.upkeep().await {
+            if let Err(error) = store.upkeep(keep).await {
                 tracing::warn!(%error, "the upkeep of the store failed; it is tried again");
             }
         };

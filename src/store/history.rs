@@ -87,7 +87,8 @@ impl Stretch {
     fn row(&self) -> Row {
         let first = self.items.iter().map(|item| item.offset.0 as i64).min().unwrap_or_default();
         let last = self.items.iter().max_by_key(|item| item.offset);
-        let (last, received_at) = last.map_or((0, 0), |last| (last.offset.0 as i64, last.received_at.0));
+        let changed_at = self.changes.iter().map(|change| change.at.0).max().unwrap_or_default();
+        let (last, received_at) = last.map_or((0, changed_at), |last| (last.offset.0 as i64, last.received_at.0));
         let (items, changes) = (packed_list(&self.items), packed_list(&self.changes));
         row![self.profile.to_string(), first, last, received_at, items, changes]
     }

@@ -22,9 +22,11 @@ pub mod seam;
 pub mod segments;
 pub mod state;
 mod tally;
+pub mod trim;
 
 pub use error::StoreError;
 pub use seam::{Backing, Journal, Store};
+pub use trim::Keep;
 
 use sea_orm::DatabaseConnection;
 

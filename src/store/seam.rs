@@ -17,7 +17,7 @@ use super::journal::{Append, JournalHead};
 use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus};
 use super::program::ProgramSources;
 use super::state::{Reached, SavedProfile, ShardCommit};
-use super::{Database, StoreError};
+use super::{Database, Keep, StoreError};
 
 /// The ordered durable log of all that was accepted. It has one writer at a time.
 #[async_trait]
@@ -104,10 +104,9 @@ pub trait Store: Debug + Send + Sync {
     /// The sources of a version.
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError>;
 
-    /// What the storage does now and then so that it stays quick, beside everything else.
-    async fn upkeep(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
+    /// What the storage does now and then so that it stays quick and lets go of what is not kept any longer, beside
+    /// everything else.
+    async fn upkeep(&self, keep: Keep) -> Result<(), StoreError>;
 
     /// A secret of this installation, made at the first call and then kept.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
@@ -230,7 +229,8 @@ impl Store for Database {
         self.program(version).await
     }
 
-    async fn upkeep(&self) -> Result<(), StoreError> {
+    async fn upkeep(&self, keep: Keep) -> Result<(), StoreError> {
+        self.trim(keep).await?;
         self.checkpoint().await
     }
 

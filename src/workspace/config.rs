@@ -5,6 +5,8 @@ use std::fmt;
 
 use chrono_tz::Tz;
 
+use crate::model::Span;
+
 /// The settings of a workspace, checked, with `${NAME}` replaced from the environment.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -25,6 +27,16 @@ pub struct Config {
     pub api_key: Option<Secret>,
     /// Bytes that live customers may take, about.
     pub memory: usize,
+    pub retention: Retention,
+}
+
+/// `retention: { events: 400 days, journal: 30 days }`: how long what was collected is kept. `None`: for ever.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Of each customer: what conditions can be filled from, and what pages show.
+    pub events: Option<Span>,
+    /// In order of their coming: what a replay can begin with. Never longer than `events`.
+    pub journal: Option<Span>,
 }
 
 /// Who may send events.

@@ -13,11 +13,12 @@ use crate::lang::window::Calendar;
 use crate::model::id::hash_parts;
 
 use super::config::Config;
+use super::config::Retention;
 use super::folder::{self, Unreadable};
 use super::program::{Program, Template};
 use super::scenario::Scenario;
 use super::scenario_reader;
-use super::settings::{self, Retention, Settings};
+use super::settings::{self, Settings};
 use super::severities::Severities;
 use super::variables;
 

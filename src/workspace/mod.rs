@@ -14,7 +14,7 @@ pub mod severities;
 pub mod shape;
 mod variables;
 
-pub use config::{ChannelConfig, Config, SourceConfig};
+pub use config::{ChannelConfig, Config, Retention, SourceConfig};
 pub use load::{Loaded, compile, load, recompile};
 pub use program::{Program, Template};
 pub use scenario::Scenario;

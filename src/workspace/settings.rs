@@ -9,10 +9,9 @@ use crate::finding::{Code, Finding, Place, did_you_mean};
 use crate::journey::form::{self, Form, Key, Named, Shape, Words, notation};
 use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind, Scalar};
-use crate::model::Span;
 
 use super::channel_settings::{self, CHANNELS};
-use super::config::{Config, Secret, SourceConfig};
+use super::config::{Config, Retention, Secret, SourceConfig};
 use super::severities::{self, LINT, Severities};
 use super::shape::{Shape as Decisive, WEEKDAYS};
 
@@ -24,12 +23,6 @@ pub struct Settings {
     pub config: Option<Config>,
     pub severities: Severities,
     pub retention: Retention,
-}
-
-/// `retention: { events: 400 days }`: how long what was collected is kept. `None`: for ever.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Retention {
-    pub events: Option<Span>,
 }
 
 const LISTEN: &str = "127.0.0.1:8080";
@@ -73,8 +66,17 @@ static SOURCES: Named = Named::each(Shape::Either(&Shape::Text, &Shape::Map(&SOU
 static SOURCE: Form =
     Form::of("a source", &[Key::required("write_key", Shape::Text, "The secret with which it sends events.")]);
 
-static RETENTION: Form =
-    Form::of("`retention`", &[Key::optional("events", Shape::Written(&notation::SPAN), "How long events are kept.")]);
+static RETENTION: Form = Form::of(
+    "`retention`",
+    &[
+        Key::optional("events", Shape::Written(&notation::SPAN), "How long events are kept."),
+        Key::optional(
+            "journal",
+            Shape::Written(&notation::SPAN),
+            "How long they are kept in order of their coming too.",
+        ),
+    ],
+);
 
 /// Keys on which no decision hangs.
 const OF_RUNNING: [&str; 7] = ["listen", "public_url", "database", "sources", "api_key", "lint", "memory"];
@@ -120,6 +122,7 @@ pub fn read(document: &Node, findings: &mut Vec<Finding>, running: &mut Vec<Find
         rates: shape.rates.clone(),
         api_key,
         memory: memory.unwrap_or(MEMORY),
+        retention,
     };
     let config = running.iter().all(|finding| !finding.is_error()).then_some(config);
     Settings { shape, config, severities, retention }
@@ -199,7 +202,8 @@ fn rates(node: &Node) -> BTreeMap<String, f64> {
 }
 
 fn retention(node: &Node) -> Retention {
-    Retention { events: node.get("events").and_then(reader::span) }
+    let span = |key: &str| node.get(key).and_then(reader::span);
+    Retention { events: span("events"), journal: span("journal") }
 }
 
 fn listen(node: &Node, findings: &mut Vec<Finding>) -> Option<String> {

@@ -68,7 +68,8 @@ fn a_mistake_is_drawn_with_its_place_and_told_to_programs() {
 
 #[test]
 fn the_bench_measures_a_real_server_beside_the_machine() {
-    let done = tidewater(&["bench", "ingest", "--seconds", "1", "--connections", "2", "--format", "json"]);
+    let done =
+        tidewater(&["bench", "ingest", "--seconds", "1", "--warm-up", "1", "--connections", "2", "--format", "json"]);
     assert!(done.status.success(), "{}", text(&done.stderr));
     let report: Json = serde_json::from_slice(&done.stdout).unwrap();
     let number = |pointer: &str| report.pointer(pointer).and_then(Json::as_f64).unwrap_or_default();

@@ -156,7 +156,13 @@ async fn new_rules_know_the_past_and_drop_no_event() {
     assert!(applied.status.success(), "{told}{}", text(&applied.stderr));
     assert!(told.contains("in force from entry") && told.contains("history: casual, regular, spender"), "{told}");
     until(&store, &sizes(&[("buyer", 7), ("regular", 7), ("spender", 5)])).await;
-    assert_eq!(store.message_counts().await.unwrap().len(), 28 + 1 + 14, "each event counts");
+    // Histories are saved with the states, a little later than they are decided.
+    let deadline = Instant::now() + PATIENCE;
+    while store.message_counts().await.unwrap().len() < 28 + 1 + 14 {
+        assert!(Instant::now() < deadline, "each event counts");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(store.message_counts().await.unwrap().len(), 28 + 1 + 14, "and only once");
     assert!(text(&shop.command(&["apply"]).stdout).contains("in force already"));
     // The program is the one that a restart finds.
     shop.0.restart().await;

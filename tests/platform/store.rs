@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use tidewater::engine::backfill::Wanted;
 use tidewater::engine::transition::{Cause, MembershipChange, Relay};
 use tidewater::engine::{Effect, EffectBody, Fact, StepOutcome};
+use tidewater::model::limit::SHARDS;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{
     ConsentKey, Deploy, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Target,
     Timestamp, Value,
 };
-use tidewater::store::Database;
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
 use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
+use tidewater::store::{Database, Keep};
 
 use crate::databases::{TestDatabase, on_both_databases};
 
@@ -21,6 +22,7 @@ on_both_databases!(
     a_database_of_the_first_version_is_brought_up_to_date,
     what_the_second_version_wrote_is_taken_over,
     damage_is_told_and_never_read,
+    what_is_not_kept_any_longer_goes,
     the_journal_comes_back_in_order,
     an_append_is_whole_or_not_there,
     a_commit_is_whole_or_not_there,
@@ -146,6 +148,44 @@ async fn all_of(store: &Database, profile: ProfileId) -> String {
         reached,
         journeys,
     )
+}
+
+async fn what_is_not_kept_any_longer_goes(database: TestDatabase) {
+    let ada = ProfileId(7);
+    let store = database.open().await;
+    for offset in 1..=4 {
+        store.append(&Append { entries: vec![event(ada, offset, "Seen")], ..Append::default() }).await.unwrap();
+        let history = vec![(ada, event(ada, offset, "Seen"))];
+        store.commit(&[ShardCommit { history, ..nothing(ada, offset) }]).await.unwrap();
+    }
+    let memberships = vec![(ada, change("vip", true, 35))];
+    store.commit(&[ShardCommit { memberships, ..nothing(ada, 4) }]).await.unwrap();
+    let offsets = async |store: &Database| -> Vec<u64> {
+        store.read_journal(Offset(0), 10).await.unwrap().iter().map(|entry| entry.offset.0).collect()
+    };
+    let all = Keep { journal: Some(Timestamp(1_000)), history: None };
+    store.trim(all).await.unwrap();
+    assert_eq!(offsets(&store).await, [1, 2, 3, 4], "255 shards have not said that they need nothing any more");
+    let mut commits: Vec<_> = (0..SHARDS).map(|shard| ShardCommit::empty(ShardId(shard), Offset(9))).collect();
+    commits[3].offset = Offset(2);
+    store.commit(&commits).await.unwrap();
+    store.trim(Keep { journal: Some(Timestamp(20)), history: None }).await.unwrap();
+    assert_eq!(offsets(&store).await, [2, 3, 4], "the second was received at 20");
+    store.trim(all).await.unwrap();
+    assert_eq!(offsets(&store).await, [3, 4], "a shard has not saved the third");
+    store.commit(&[ShardCommit::empty(ShardId(3), Offset(4))]).await.unwrap();
+    store.trim(all).await.unwrap();
+    assert_eq!(offsets(&store).await, [4], "the last tells where the journal ends");
+    assert_eq!(store.journal_head().await.unwrap().offset, Offset(4));
+
+    assert_eq!(store.profile_history(ada, 10).await.unwrap().len(), 4, "the history has a time of its own");
+    store.trim(Keep { journal: None, history: Some(Timestamp(30)) }).await.unwrap();
+    let left: Vec<u64> = store.profile_history(ada, 10).await.unwrap().iter().map(|item| item.offset.0).collect();
+    assert_eq!(left, [4, 3]);
+    assert_eq!(store.membership_history(ada, 9).await.unwrap().len(), 1);
+    store.trim(Keep { journal: None, history: Some(Timestamp(36)) }).await.unwrap();
+    assert_eq!(store.membership_history(ada, 9).await.unwrap().len(), 0);
+    assert_eq!(store.events_recorded().await.unwrap(), 4, "what was counted stays counted");
 }
 
 /// The database checks no page of its own: a bit that flipped on the disk is told by what is in the row.

@@ -18,7 +18,7 @@ use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate};
 use tidewater::store::program::ProgramSources;
 use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
-use tidewater::store::{Journal, Store, StoreError};
+use tidewater::store::{Journal, Keep, Store, StoreError};
 
 use super::world::World;
 
@@ -398,6 +398,10 @@ impl Journal for Memory {
 
 #[async_trait]
 impl Store for Memory {
+    async fn upkeep(&self, _: Keep) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
         self.call("commit", |durable| durable.commit(commits)).await
     }

@@ -12,7 +12,7 @@ pub struct Model {
     /// Offsets of its first and last event; 0 where it has none.
     pub first_entry: i64,
     pub last_entry: i64,
-    /// When the last was received.
+    /// When the last was received, or made the last change.
     pub received_at: i64,
     /// See `model::packed`; empty where there are none.
     pub events: Vec<u8>,
