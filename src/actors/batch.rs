@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
+use crate::model::packed::plain_len;
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 use crate::workspace::Program;
@@ -46,7 +47,7 @@ pub(super) enum Mode {
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) worked: Vec<(ProfileId, Addr<Customer>, Worked)>,
-    /// Bytes at rest of those that were loaded.
+    /// Bytes of the states of those that were loaded.
     pub(super) loaded: HashMap<ProfileId, usize>,
     /// Customers whose state cannot be trusted any more, and what they were to do.
     pub(super) failed: Vec<(ProfileId, Task)>,
@@ -136,7 +137,7 @@ impl Batch {
             let profile = match snapshots.remove(id) {
                 None => Ok(Profile::new(*id)),
                 Some(snapshot) => {
-                    bytes.insert(*id, snapshot.len());
+                    bytes.insert(*id, plain_len(&snapshot));
                     snapshot::decode(&snapshot)
                 }
             };

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::model::limit::SHARDS;
+use crate::model::packed::plain_len;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
 use crate::store::Backing;
 use crate::store::state::{Reached, SavedProfile};
@@ -383,7 +384,7 @@ impl Shard {
         }
         for (profile, address, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
-            let bytes = worked.snapshot.as_ref().map(Vec::len).or_else(|| done.loaded.get(&profile).copied());
+            let bytes = worked.snapshot.as_deref().map(plain_len).or_else(|| done.loaded.get(&profile).copied());
             self.slots.keep(profile, address, bytes, now);
             if worked.changed.is_some() || worked.told.len() > 0 {
                 self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);

@@ -12,10 +12,10 @@ use crate::model::ProfileId;
 
 /// A customer that nothing happened to for this long is let go.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-/// What an actor costs beside what it holds, and how much larger a state is in memory than as bytes at rest: measured by
-/// `tidewater bench profiles`, roughly.
+/// What an actor costs beside what it holds, and how much larger a state is in memory than packed (not compressed): maps
+/// and lists have room to grow. Estimates, rather too high.
 const ACTOR_BYTES: usize = 1_600;
-const INFLATION: usize = 4;
+const INFLATION: usize = 3;
 
 #[derive(Debug)]
 struct Slot<A> {
@@ -42,7 +42,8 @@ impl<A: Clone> Slots<A> {
         self.live.get(&profile).map(|slot| slot.address.clone())
     }
 
-    /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its snapshot, where they are known.
+    /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its
+    /// state, packed, where they are known.
     pub(super) fn keep(&mut self, profile: ProfileId, address: A, at_rest: Option<usize>, now: Instant) {
         let before = self.live.get(&profile).map_or(0, |slot| slot.bytes);
         let bytes = at_rest.map_or(before.max(ACTOR_BYTES), |bytes| ACTOR_BYTES + bytes * INFLATION);

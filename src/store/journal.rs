@@ -90,12 +90,15 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn journal_head(&self) -> Result<JournalHead, StoreError> {
-        let last =
-            journal_block::Entity::find().order_by_desc(journal_block::Column::FirstOffset).one(&self.write).await?;
-        Ok(last.map_or(JournalHead { offset: Offset(0), received_at: Timestamp::MIN }, |block| JournalHead {
-            offset: Offset(block.last_offset as u64),
-            received_at: Timestamp(block.received_at),
-        }))
+        let last: Option<(i64, i64)> = journal_block::Entity::find()
+            .select_only()
+            .columns([journal_block::Column::LastOffset, journal_block::Column::ReceivedAt])
+            .order_by_desc(journal_block::Column::FirstOffset)
+            .into_tuple()
+            .one(&self.write)
+            .await?;
+        let (offset, received_at) = last.unwrap_or((0, Timestamp::MIN.0));
+        Ok(JournalHead { offset: Offset(offset as u64), received_at: Timestamp(received_at) })
     }
 
     /// Entries after `after` in order, at least one block's worth if there is any, about `limit` at most.
