@@ -21,7 +21,6 @@ const SPREAD: Duration = Duration::from_secs(8);
 struct Change {
     /// The first entry that the saved state does not know.
     first: Offset,
-    /// When it is to be saved at the earliest, as far as age goes: see [`Unsaved::since`].
     since: Instant,
     told: Told,
 }
@@ -42,9 +41,7 @@ impl Unsaved {
         let by_age = &mut self.by_age;
         let change = self.changes.entry(profile).or_insert_with(|| {
             by_age.insert((first, profile));
-            // Those that changed first at one moment, such as after a start, are not due at one moment.
-            let since = now + Duration::from_millis(profile.0 as u64 % SPREAD.as_millis() as u64);
-            Change { first, since, told: Told::default() }
+            Change { first, since: now, told: Told::default() }
         });
         self.told += told.len();
         change.told.append(told);
@@ -95,10 +92,13 @@ impl Unsaved {
         self.changes.keys().chain(&self.saving).copied().collect()
     }
 
-    /// Those that changed before this moment, or up to [`SPREAD`] earlier.
+    /// Those that changed before this moment, each by its own share of [`SPREAD`]: what changed at one moment, such as
+    /// after a start, is not due at one moment.
     pub(super) fn since(&self, before: Instant) -> Vec<ProfileId> {
-        let is_old = |profile: &ProfileId| self.changes.get(profile).is_some_and(|change| change.since <= before);
-        self.by_age.iter().map(|(_, profile)| *profile).filter(is_old).collect()
+        let changes = self.by_age.iter().filter_map(|(_, profile)| Some((*profile, self.changes.get(profile)?.since)));
+        let share = |profile: ProfileId| Duration::from_millis(profile.0 as u64 % SPREAD.as_millis() as u64);
+        let is_due = |(profile, since): &(ProfileId, Instant)| *since + share(*profile) <= before;
+        changes.take_while(|(_, since)| *since <= before).filter(is_due).map(|(profile, _)| profile).collect()
     }
 
     /// Those that changed longest ago, `limit` at most.

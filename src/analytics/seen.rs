@@ -14,7 +14,7 @@ use crate::store::{Database, StoreError};
 pub struct AtMost {
     /// Events whose properties rules compare.
     pub events: u64,
-    /// Events that are walked over to find them; of the others nothing but their time is read.
+    /// Events that are walked over to find them.
     pub rows: u64,
     pub profiles: u64,
 }

@@ -1,5 +1,7 @@
 //! Many rows in few statements, so that a row does not cost a round trip of its own.
 
+use std::fmt::Write as _;
+
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 /// How a table's rows are written.
@@ -87,10 +89,20 @@ async fn in_chunks(
 
 /// `(?, ?), (?, ?)`, as the database writes it.
 fn places(backend: DbBackend, width: usize, rows: usize) -> String {
-    let place = |index: usize| match backend {
-        DbBackend::Postgres => format!("${}", index + 1),
-        _ => "?".to_owned(),
-    };
-    let row = |row: usize| (0..width).map(|column| place(row * width + column)).collect::<Vec<_>>().join(", ");
-    (0..rows).map(|index| format!("({})", row(index))).collect::<Vec<_>>().join(", ")
+    let mut out = String::with_capacity(rows * (width * 4 + 4));
+    for index in 0..rows * width {
+        out.push_str(match (index % width, index) {
+            (0, 0) => "(",
+            (0, _) => "), (",
+            _ => ", ",
+        });
+        if backend == DbBackend::Postgres {
+            // Writing to a text does not fail.
+            let _ = write!(out, "${}", index + 1);
+        } else {
+            out.push('?');
+        }
+    }
+    out.push(')');
+    out
 }

@@ -197,29 +197,25 @@ async fn change_indexes(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let drop = Index::drop().name(format!("{table}_{column}")).table(table.into_iden()).if_exists().to_owned();
         manager.drop_index(drop).await?;
     }
-    let wakes = Index::create()
-        .name("profile_shard_wake")
-        .table(profile::Entity)
-        .col(profile::Column::Shard)
-        .col(profile::Column::Wake)
-        .if_not_exists()
-        .to_owned();
-    manager.create_index(wakes).await?;
-    let pasts = Index::create()
-        .name("history_profile_last_entry")
-        .table(history::Entity)
-        .col(history::Column::Profile)
-        .col(history::Column::LastEntry)
-        .if_not_exists()
-        .to_owned();
-    manager.create_index(pasts).await?;
-    let claims = Index::create()
-        .name("outbox_status_destination_not_before")
-        .table(outbox::Entity)
-        .col(outbox::Column::Status)
-        .col(outbox::Column::Destination)
-        .col(outbox::Column::NotBefore)
-        .if_not_exists()
-        .to_owned();
-    manager.create_index(claims).await
+    let profile = profile::Entity.into_table_ref();
+    index(manager, "profile_shard_wake", profile, &["shard", "wake"]).await?;
+    let history = history::Entity.into_table_ref();
+    index(manager, "history_profile_last_entry", history, &["profile", "last_entry"]).await?;
+    let outbox = outbox::Entity.into_table_ref();
+    let claimed_by = ["status", "destination", "not_before"];
+    index(manager, "outbox_status_destination_not_before", outbox, &claimed_by).await
+}
+
+async fn index(
+    manager: &SchemaManager<'_>,
+    name: &'static str,
+    table: TableRef,
+    columns: &[&'static str],
+) -> Result<(), DbErr> {
+    let mut index = Index::create();
+    index.name(name).table(table).if_not_exists();
+    for column in columns {
+        index.col(*column);
+    }
+    manager.create_index(index).await
 }
