@@ -161,6 +161,7 @@ impl Turn<'_> {
     /// Looks at everything with the eyes of a program that is new.
     pub(super) fn take_up_program(&mut self) {
         self.profile.slots.0 = None;
+        self.profile.ends.forget();
         self.leave_removed_segments();
         self.settle_holds();
         self.dirty_all();

@@ -73,6 +73,7 @@ impl Turn<'_> {
     fn absorb_behaviour(&mut self, lost: &Profile) {
         let program = self.program;
         let (rules, calendar) = (&program.rules, self.profile.calendar(program));
+        self.profile.ends.forget();
         // What no rule asks for any more is forgotten here.
         for (key, theirs) in &lost.trails {
             let Some(index) = rules.readers.trail_of_key.get(key) else { continue };

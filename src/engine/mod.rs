@@ -6,6 +6,7 @@ mod apply;
 mod audiences;
 pub mod backfill;
 mod consent;
+mod ends;
 pub mod explain;
 mod memberships;
 mod merge;

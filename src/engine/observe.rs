@@ -10,6 +10,7 @@ use crate::model::value::ValueMap;
 use crate::model::{Moment, Value};
 
 use super::aggregates::{AggregateState, Instant, Taken};
+use super::ends::Source;
 use super::transition::Fact;
 use super::turn::{Happening, Turn};
 use super::view::ProfileView;
@@ -51,6 +52,7 @@ impl Turn<'_> {
         }
         let calendar = self.profile.calendar(program);
         let moments = self.profile.trails.entry(trail.key).or_default();
+        self.profile.ends.touch(Source::Trail(index));
         if note_moment(trail, moments, happening.moment, calendar) {
             for segment in &program.rules.readers.segments_of_trail[index.at()] {
                 self.dirty(*segment);
@@ -67,6 +69,9 @@ impl Turn<'_> {
         let at = Instant { now: self.now, calendar: self.profile.calendar(program) };
         let state = self.profile.aggregates.entry(aggregate.key).or_insert_with(|| AggregateState::empty(aggregate));
         let taken = state.take(aggregate, happening.moment, &happening.properties, at);
+        if aggregate.window.is_some() {
+            self.profile.ends.touch(Source::Aggregate(index));
+        }
         if taken == Taken::Saturated {
             self.out.facts.push(Fact::Saturated { what: self.aggregate_name(index), at: self.now });
         }
@@ -109,6 +114,7 @@ impl Turn<'_> {
         }
         let value = |path: &String| Value::lookup(&happening.properties, path).cloned().unwrap_or_default();
         let event = Recalled { moment: happening.moment, values: recall.paths.iter().map(value).collect() };
+        self.profile.ends.touch(Source::Recall(index));
         let kept = self.profile.recalls.entry(recall.key).or_default();
         if note_event(recall, kept, event) {
             let what = match &recall.selector {

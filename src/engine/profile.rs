@@ -11,6 +11,7 @@ use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, R
 
 use super::aggregates::AggregateState;
 use super::backfill::Unfilled;
+use super::ends::KnownEnds;
 
 /// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
 /// program reads it.
@@ -81,6 +82,9 @@ pub struct Profile {
     /// The declared traits as segments look at them.
     #[serde(skip)]
     pub(crate) slots: KnownSlots,
+    /// When time alone may change what.
+    #[serde(skip)]
+    pub(crate) ends: KnownEnds,
 }
 
 /// A merge whose loser has not handed over yet.
@@ -190,6 +194,7 @@ impl Profile {
             unfilled: None,
             parked: Vec::new(),
             slots: KnownSlots::default(),
+            ends: KnownEnds::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use crate::lang::rules::TraitIndex;
 use crate::model::value::ValueMap;
 use crate::model::{Moment, Timestamp, Value};
 
+use super::ends::Source;
 use super::turn::Turn;
 use super::view::ZONE_TRAITS;
 
@@ -52,6 +53,7 @@ impl Turn<'_> {
     /// Marks the segments that read a trait whose value is another than before. False where there is none.
     pub(super) fn mark_changed(&mut self, before: &[Known]) -> bool {
         self.profile.slots.0 = None;
+        self.profile.ends.touch(Source::Dates);
         let mut changed = false;
         for (index, old) in before {
             if self.declared_value(*index) != old.as_ref() {
@@ -73,6 +75,7 @@ impl Turn<'_> {
         let rules = &self.program.rules;
         for index in &rules.readers.holds_of_trait[index.at()] {
             let hold = &rules.holds[index.at()];
+            self.profile.ends.touch(Source::Hold(*index));
             if !holds(&hold.state, &self.view()) {
                 self.profile.held.remove(&hold.key);
             } else if !self.profile.held.contains_key(&hold.key) {

@@ -7,24 +7,70 @@ use crate::model::{Span, Timestamp, Value};
 use crate::workspace::Program;
 
 use super::aggregates::{Instant, oldest};
+use super::ends::{Ends, Source};
 use super::profile::Profile;
 use super::turn::Turn;
 
 /// The next instant after `profile.clock` at which a window ends or a run has waited long enough.
-pub(super) fn next_wake(profile: &Profile, program: &Program) -> Option<Timestamp> {
-    let after = profile.clock;
-    let mut next: Option<Timestamp> = None;
-    let mut consider = |at: Timestamp| {
-        if at > after && at < Timestamp::MAX && next.is_none_or(|earliest| at < earliest) {
-            next = Some(at);
-        }
+pub(super) fn next_wake(profile: &mut Profile, program: &Program) -> Option<Timestamp> {
+    let ends = known_ends(profile, program);
+    let window = ends.earliest().filter(|end| *end < Timestamp::MAX);
+    debug_assert_eq!(ends.earliest(), all_ends(profile, program).earliest(), "what is kept of ends is what they are");
+    let after = ends.after;
+    profile.ends.know(ends);
+    // A run whose time has come already (a wait of nothing) is due at once.
+    let run = profile.runs.iter().map(|run| run.wake.max(Timestamp(after.0 + 1))).min();
+    window.into_iter().chain(run.filter(|wake| *wake < Timestamp::MAX)).min()
+}
+
+/// The ends after `profile.clock`: of what was known before, what was touched or has ended since is looked at again.
+fn known_ends(profile: &mut Profile, program: &Program) -> Ends {
+    let (after, calendar) = (profile.clock, profile.calendar(program));
+    let (known, touched) = profile.ends.take();
+    let Some(mut ends) = known.filter(|known| known.calendar == calendar && known.after <= after) else {
+        return all_ends(profile, program);
     };
-    each_end(profile, program, after, |at, _| consider(at));
-    for run in &profile.runs {
-        // A run whose time has come already (a wait of nothing) is due at once.
-        consider(run.wake.max(Timestamp(after.0 + 1)));
+    let ended: Vec<Source> = if ends.after < after { ends.up_to(after).collect() } else { Vec::new() };
+    ends.after = after;
+    for source in touched.into_iter().chain(ended) {
+        ends.set(source, end_of(profile, program, source, calendar, after));
     }
-    next
+    ends
+}
+
+fn all_ends(profile: &Profile, program: &Program) -> Ends {
+    let (after, calendar) = (profile.clock, profile.calendar(program));
+    let mut ends = Ends::none(calendar, after);
+    for source in sources(profile, program) {
+        ends.set(source, end_of(profile, program, source, calendar, after));
+    }
+    ends
+}
+
+/// Everything that the profile holds and the program asks about.
+fn sources<'a>(profile: &'a Profile, program: &'a Program) -> impl Iterator<Item = Source> + 'a {
+    let readers = &program.rules.readers;
+    let trails = profile.trails.keys().filter_map(|key| readers.trail_of_key.get(key).copied().map(Source::Trail));
+    let aggregates = profile.aggregates.keys();
+    let aggregates = aggregates.filter_map(|key| readers.aggregate_of_key.get(key).copied().map(Source::Aggregate));
+    let recalls = profile.recalls.keys().filter_map(|key| readers.recall_of_key.get(key).copied().map(Source::Recall));
+    let held = profile.held.keys().filter_map(|key| readers.hold_of_key.get(key).copied().map(Source::Hold));
+    trails.chain(aggregates).chain(recalls).chain(held).chain([Source::Dates])
+}
+
+/// The first end of a source after `after`.
+fn end_of(
+    profile: &Profile,
+    program: &Program,
+    source: Source,
+    calendar: Calendar,
+    after: Timestamp,
+) -> Option<Timestamp> {
+    let mut first = None;
+    each_end(profile, program, source, (calendar, after), |at, _| {
+        first = Some(first.map_or(at, |known: Timestamp| known.min(at)));
+    });
+    first
 }
 
 impl Turn<'_> {
@@ -32,12 +78,16 @@ impl Turn<'_> {
     /// window for good.
     pub(super) fn end_windows(&mut self) {
         let program = self.program;
+        let ends = known_ends(self.profile, program);
         let mut touched = Vec::new();
-        each_end(self.profile, program, self.profile.clock, |at, segments| {
-            if at <= self.now {
-                touched.extend_from_slice(segments);
-            }
-        });
+        for source in ends.up_to(self.now) {
+            each_end(self.profile, program, source, (ends.calendar, ends.after), |at, segments| {
+                if at <= self.now {
+                    touched.extend_from_slice(segments);
+                }
+            });
+        }
+        self.profile.ends.know(ends);
         for segment in touched {
             self.dirty(segment);
         }
@@ -59,55 +109,60 @@ impl Turn<'_> {
             if let RecallKeep::Window(window) = program.rules.recalls[index.at()].keep {
                 // Someone who moves to another time zone may bring a day back.
                 let is_kept = |at| window.end(at, calendar) + Span::DAY.times(2) > now;
-                events.truncate(events.partition_point(|event| is_kept(event.moment.at)));
+                let kept = events.partition_point(|event| is_kept(event.moment.at));
+                if kept < events.len() {
+                    events.truncate(kept);
+                    // A deadline of what is gone may have been still to come.
+                    self.profile.ends.touch(Source::Recall(*index));
+                }
             }
         }
     }
 }
 
-/// For each thing that time alone can change: the first instant after `after` at which it may, and who reads it.
+/// For each thing of a source that time alone can change: the first instant after `after` at which it may, and who
+/// reads it.
 fn each_end<'a>(
     profile: &Profile,
     program: &'a Program,
-    after: Timestamp,
+    source: Source,
+    (calendar, after): (Calendar, Timestamp),
     mut visit: impl FnMut(Timestamp, &'a [SegmentIndex]),
 ) {
-    let calendar = profile.calendar(program);
-    let readers = &program.rules.readers;
-    for (key, moments) in &profile.trails {
-        let Some(index) = readers.trail_of_key.get(key) else { continue };
-        for (at_least, window) in &readers.windows_of_trail[index.at()] {
-            if let Some(nth) = moments.get(at_least.saturating_sub(1) as usize) {
-                let end = window.end(nth.at, calendar);
-                if end > after {
+    let (rules, readers) = (&program.rules, &program.rules.readers);
+    match source {
+        Source::Trail(index) => {
+            let Some(moments) = profile.trails.get(&rules.trails[index.at()].key) else { return };
+            for (at_least, window) in &readers.windows_of_trail[index.at()] {
+                let nth = moments.get(at_least.saturating_sub(1) as usize);
+                if let Some(end) = nth.map(|nth| window.end(nth.at, calendar)).filter(|end| *end > after) {
                     visit(end, &readers.segments_of_trail[index.at()]);
                 }
             }
         }
-    }
-    for (key, state) in &profile.aggregates {
-        let Some(index) = readers.aggregate_of_key.get(key) else { continue };
-        let Some(window) = program.rules.aggregates[index.at()].window else { continue };
-        if let Some(end) = state.next_end(window, after, calendar) {
-            visit(end, &readers.segments_of_aggregate[index.at()]);
-        }
-    }
-    for key in profile.recalls.keys() {
-        let Some(index) = readers.recall_of_key.get(key) else { continue };
-        each_end_of_recall(profile, program, *index, calendar, after, |end| {
-            visit(end, &readers.segments_of_recall[index.at()]);
-        });
-    }
-    for (key, since) in &profile.held {
-        let Some(index) = readers.hold_of_key.get(key) else { continue };
-        for window in &readers.windows_of_hold[index.at()] {
-            let end = window.end(*since, calendar);
-            if end > after {
-                visit(end, &readers.segments_of_hold[index.at()]);
+        Source::Aggregate(index) => {
+            let aggregate = &rules.aggregates[index.at()];
+            let (Some(state), Some(window)) = (profile.aggregates.get(&aggregate.key), aggregate.window) else {
+                return;
+            };
+            if let Some(end) = state.next_end(window, after, calendar) {
+                visit(end, &readers.segments_of_aggregate[index.at()]);
             }
         }
+        Source::Recall(index) => each_end_of_recall(profile, program, index, calendar, after, |end| {
+            visit(end, &readers.segments_of_recall[index.at()]);
+        }),
+        Source::Hold(index) => {
+            let Some(since) = profile.held.get(&rules.holds[index.at()].key) else { return };
+            for window in &readers.windows_of_hold[index.at()] {
+                let end = window.end(*since, calendar);
+                if end > after {
+                    visit(end, &readers.segments_of_hold[index.at()]);
+                }
+            }
+        }
+        Source::Dates => each_border_of_dates(profile, program, calendar, after, visit),
     }
-    each_border_of_dates(profile, program, calendar, after, visit);
 }
 
 /// When a recalled event leaves its window, or a `then did not` has waited long enough.
