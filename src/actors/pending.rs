@@ -20,6 +20,8 @@ pub(super) struct Pending {
     commit: ShardCommit,
     profiles: BTreeMap<ProfileId, SavedProfile>,
     is_empty: bool,
+    /// How far the store knows the shard to be.
+    reached: Reached,
 }
 
 impl Pending {
@@ -30,7 +32,13 @@ impl Pending {
             commit: ShardCommit { time, ..ShardCommit::empty(shard, offset) },
             profiles: BTreeMap::new(),
             is_empty: true,
+            reached,
         }
+    }
+
+    /// The store has a commit that told of this.
+    pub(super) fn reached(&mut self, reached: Reached) {
+        self.reached = reached;
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -68,6 +76,14 @@ impl Pending {
         self.is_empty &= effects.is_empty() && relays.is_empty();
         self.commit.effects.extend(effects);
         self.commit.relays.extend(relays);
+    }
+
+    /// Takes the effects alone out, which wait for no state: a commit that says nothing new of how far the shard has come.
+    pub(super) fn take_effects(&mut self) -> Option<ShardCommit> {
+        let effects = std::mem::take(&mut self.commit.effects);
+        let Reached { offset, time } = self.reached;
+        self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty() && self.commit.poison.is_empty();
+        (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
     }
 
     /// Keeps what could not be applied, with the reason.

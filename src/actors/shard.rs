@@ -103,6 +103,8 @@ pub(super) struct Shard {
     again_from: Option<Offset>,
     is_working: bool,
     is_saving: bool,
+    /// Effects are on their way beside a state that is being saved.
+    is_emitting: bool,
     /// The store is to hear how far the shard has come, even if nothing else changed.
     is_checkpoint_due: bool,
     /// The next batch is not of the queue, if there is anything else to do.
@@ -157,6 +159,7 @@ impl Shard {
             again_from: None,
             is_working: false,
             is_saving: false,
+            is_emitting: false,
             is_checkpoint_due: false,
             is_turn_of_others: false,
             is_quiet: true,
@@ -201,7 +204,7 @@ impl Shard {
 
     fn careful(&mut self) -> Choice {
         // What was emitted is in the store first: what is loaded from there then emits nothing when it is done again.
-        if self.is_saving || !self.pending.is_empty() {
+        if self.is_saving || self.is_emitting || !self.pending.is_empty() {
             return Choice::Nothing;
         }
         let after = self.replay_after();

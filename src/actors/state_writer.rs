@@ -22,8 +22,8 @@ const WEIGHT: usize = 32;
 /// Pause between two looks after the store.
 const UPKEEP: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// Each shard has one commit under way at most.
-const MAILBOX: usize = 2 * crate::model::limit::SHARDS as usize;
+/// Each shard has two commits under way at most.
+const MAILBOX: usize = 4 * crate::model::limit::SHARDS as usize;
 
 /// Asks to make a shard's batch durable. Answered after the commit, however long the store needs.
 #[derive(Debug, Message)]
@@ -76,7 +76,7 @@ impl StateWriter {
     }
 
     /// What the next transaction takes: effects first, and no more than leaves the journal its turn. A shard has one
-    /// commit under way at most, so none overtakes its own.
+    /// commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
     fn gather(&mut self) -> Vec<(ShardCommit, oneshot::Sender<()>)> {
         self.waiting.sort_by_key(|(commit, _)| commit.effects.is_empty() && commit.relays.is_empty());
         let (mut count, mut weight) = (0, 0);

@@ -95,7 +95,11 @@ impl Database {
         write_relays(&transaction, commits).await?;
         let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
         quarantine::write_poison(&transaction, &poison).await?;
-        let reached = newest(commits.iter().map(|commit| (commit.shard.0, (commit.offset.0, commit.time.0))));
+        let mut reached: BTreeMap<u16, (u64, i64)> = BTreeMap::new();
+        for commit in commits {
+            let at = (commit.offset.0, commit.time.0);
+            reached.entry(commit.shard.0).and_modify(|known| *known = std::cmp::max(at, *known)).or_insert(at);
+        }
         let offsets =
             reached.into_iter().map(|(shard, (offset, time))| row![i32::from(shard), offset as i64, time]).collect();
         OFFSETS.write(&transaction, offsets).await?;
@@ -245,7 +249,11 @@ const PROFILES: Bulk = Bulk {
 const OFFSETS: Bulk = Bulk {
     table: "shard_offset",
     columns: &["shard", "applied", "time"],
-    conflict: Conflict::Replace(&["shard"], &["applied", "time"]),
+    // Effects that were written beside a state may come after it, and know only what was saved before.
+    conflict: Conflict::Clause(
+        "ON CONFLICT (shard) DO UPDATE SET applied = excluded.applied, time = excluded.time \
+         WHERE excluded.applied >= shard_offset.applied AND excluded.time >= shard_offset.time",
+    ),
 };
 const MEMBERSHIPS: Bulk = Bulk {
     table: "membership",

@@ -6,6 +6,7 @@ use actix::prelude::*;
 use tokio::time::Instant;
 
 use crate::model::{Offset, ProfileId};
+use crate::store::state::{Reached, ShardCommit};
 
 use super::super::state_writer::Save;
 use super::{Shard, first_of};
@@ -23,9 +24,10 @@ impl Shard {
         unseen.map_or(self.applied, |first| Offset(first.0 - 1).min(self.applied))
     }
 
-    /// Hands what is pending to the writer, one commit at a time.
+    /// Hands what is pending to the writer, one commit at a time; effects do not wait for the states before them.
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
         if self.is_saving {
+            self.emit(ctx);
             return;
         }
         let offset = self.replay_after();
@@ -36,19 +38,38 @@ impl Shard {
         }
         (self.is_saving, self.is_checkpoint_due) = (true, false);
         let commit = self.pending.take(offset, self.now);
+        let reached = Reached { offset: commit.offset, time: commit.time };
         let saved: Vec<ProfileId> = commit.profiles.iter().map(|saved| saved.id).collect();
+        ctx.spawn(self.write(commit).into_actor(self).map(move |(), actor, ctx| {
+            actor.is_saving = false;
+            actor.pending.reached(reached);
+            actor.saved(saved);
+            actor.next(ctx);
+        }));
+    }
+
+    /// Hands effects to the writer beside the commit that is under way. The writer takes what comes to it in order, and
+    /// effects first: no state that knows of them is saved before them.
+    fn emit(&mut self, ctx: &mut Context<Self>) {
+        if self.is_emitting {
+            return;
+        }
+        let Some(commit) = self.pending.take_effects() else { return };
+        self.is_emitting = true;
+        ctx.spawn(self.write(commit).into_actor(self).map(|(), actor, ctx| {
+            actor.is_emitting = false;
+            actor.next(ctx);
+        }));
+    }
+
+    fn write(&self, commit: ShardCommit) -> impl Future<Output = ()> + use<> {
         let writer = self.writer.clone();
-        let write = async move {
+        async move {
             if writer.send(Save(commit)).await.is_err() {
                 // The writer ends only with the process. What was not saved is decided again from the journal.
                 std::future::pending::<()>().await;
             }
-        };
-        ctx.spawn(write.into_actor(self).map(move |(), actor, ctx| {
-            actor.is_saving = false;
-            actor.saved(saved);
-            actor.next(ctx);
-        }));
+        }
     }
 
     /// The store has these. What was emitted again meanwhile is on its way again.
@@ -69,7 +90,7 @@ impl Shard {
 
     /// Whether the store has everything, each event that counted included.
     pub(super) fn is_all_saved(&self) -> bool {
-        self.unsaved.len() == 0 && self.pending.is_empty() && !self.is_saving
+        self.unsaved.len() == 0 && self.pending.is_empty() && !self.is_saving && !self.is_emitting
     }
 
     pub(super) fn save_all(&mut self) {
@@ -77,7 +98,7 @@ impl Shard {
     }
 
     fn answer_flushers(&mut self) {
-        if self.is_working || !self.failed.is_empty() || self.unsaved.len() > 0 {
+        if self.is_working || self.is_emitting || !self.failed.is_empty() || self.unsaved.len() > 0 {
             return;
         }
         for flusher in self.flushers.drain(..) {
