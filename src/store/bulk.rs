@@ -51,6 +51,30 @@ impl Bulk {
     }
 }
 
+/// How columns of rows that are there are written anew.
+pub(super) struct Renewal {
+    pub(super) table: &'static str,
+    pub(super) key: &'static str,
+    /// Names of a row's values, the key among them.
+    pub(super) columns: &'static [&'static str],
+    /// The assignments; `news` has the columns.
+    pub(super) set: &'static str,
+}
+
+impl Renewal {
+    /// Changes the rows that are there. No two of one call may have the same key.
+    pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Row>) -> Result<(), DbErr> {
+        let Self { table, key, columns, set } = self;
+        let names = columns.join(", ");
+        let sql = |values: &str| {
+            format!(
+                "WITH news ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM news WHERE {table}.{key} = news.{key}"
+            )
+        };
+        in_chunks(database, columns.len(), rows, sql).await
+    }
+}
+
 /// Removes the rows with these keys.
 pub(super) async fn delete(
     database: &impl ConnectionTrait,

@@ -177,14 +177,36 @@ impl Database {
     }
 }
 
-/// The end of a profile's chain of merges; itself where there was none.
-pub(super) async fn survivor(database: &impl ConnectionTrait, profile: ProfileId) -> Result<ProfileId, StoreError> {
-    let mut survivor = profile;
-    while let Some(row) = merged_profile::Entity::find_by_id(survivor.to_string()).one(database).await? {
-        survivor = parse_id(&row.winner)?;
-        if survivor == profile {
-            return Err(StoreError::Corrupt(format!("profile {profile} was merged into itself")));
+/// The end of each profile's chain of merges; itself where there was none. One query a link of the longest chain.
+pub(super) async fn survivors(
+    database: &impl ConnectionTrait,
+    profiles: &[ProfileId],
+) -> Result<HashMap<ProfileId, ProfileId>, StoreError> {
+    let mut survivors: HashMap<ProfileId, ProfileId> = profiles.iter().map(|profile| (*profile, *profile)).collect();
+    let mut ends: BTreeSet<ProfileId> = profiles.iter().copied().collect();
+    while !ends.is_empty() {
+        let mut winners: HashMap<ProfileId, ProfileId> = HashMap::new();
+        for ends in ends.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
+            let losers = ends.iter().map(ToString::to_string);
+            let merged = merged_profile::Entity::find().filter(merged_profile::Column::Loser.is_in(losers));
+            for row in merged.all(database).await? {
+                winners.insert(parse_id(&row.loser)?, parse_id(&row.winner)?);
+            }
         }
+        for (profile, survivor) in &mut survivors {
+            if let Some(winner) = winners.get(survivor) {
+                if winner == profile {
+                    return Err(StoreError::Corrupt(format!("profile {profile} was merged into itself")));
+                }
+                *survivor = *winner;
+            }
+        }
+        ends = winners.into_values().collect();
     }
-    Ok(survivor)
+    Ok(survivors)
+}
+
+/// The end of one profile's chain of merges.
+async fn survivor(database: &impl ConnectionTrait, profile: ProfileId) -> Result<ProfileId, StoreError> {
+    Ok(survivors(database, &[profile]).await?.get(&profile).copied().unwrap_or(profile))
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, packed};
 
 use super::bulk::{Bulk, Conflict, row};
-use super::entity::{deny, deploy, journal_block, relay, schedule_fired};
+use super::entity::{deploy, journal_block, relay, schedule_fired};
 use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
@@ -166,27 +165,29 @@ const BLOCKS: Bulk = Bulk {
 const SCHEDULES: Bulk =
     Bulk { table: "schedule_fired", columns: &["journey", "at"], conflict: Conflict::Replace(&["journey"], &["at"]) };
 
+const DENIES: Bulk = Bulk {
+    table: "deny",
+    columns: &["profile", "consent", "denied", "at"],
+    // What was said later wins, whenever we hear of it; of what was said at once, what we hear last.
+    conflict: Conflict::Clause(
+        "ON CONFLICT (profile, consent) DO UPDATE SET denied = excluded.denied, at = excluded.at \
+         WHERE deny.at <= excluded.at",
+    ),
+};
+
 /// Keeps the last word on each matter, by when it was said, as the engine does. A profile that was merged (perhaps in
 /// this very transaction) speaks for its winner.
 async fn write_denies(transaction: &DatabaseTransaction, denies: &[Deny]) -> Result<(), StoreError> {
+    let speakers: Vec<ProfileId> = denies.iter().map(|deny| deny.profile).collect();
+    let survivors = identity::survivors(transaction, &speakers).await?;
+    let mut last: BTreeMap<(ProfileId, String), &Deny> = BTreeMap::new();
     for deny in denies {
-        let profile = identity::survivor(transaction, deny.profile).await?.to_string();
-        let consent = deny.key.to_string();
-        let known = deny::Entity::find_by_id((profile.clone(), consent.clone())).one(transaction).await?;
-        if known.is_some_and(|known| known.at > deny.at.0) {
-            continue;
+        let profile = survivors.get(&deny.profile).copied().unwrap_or(deny.profile);
+        let known = last.entry((profile, deny.key.to_string())).or_insert(deny);
+        if known.at <= deny.at {
+            *known = deny;
         }
-        let row = deny::ActiveModel {
-            profile: Set(profile),
-            consent: Set(consent),
-            denied: Set(deny.denied),
-            at: Set(deny.at.0),
-        };
-        let key = [deny::Column::Profile, deny::Column::Consent];
-        deny::Entity::insert(row)
-            .on_conflict(OnConflict::columns(key).update_columns([deny::Column::Denied, deny::Column::At]).to_owned())
-            .exec_without_returning(transaction)
-            .await?;
     }
-    Ok(())
+    let rows = last.into_iter().map(|((profile, key), deny)| row![profile.to_string(), key, deny.denied, deny.at.0]);
+    Ok(DENIES.write(transaction, rows.collect()).await?)
 }

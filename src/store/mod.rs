@@ -5,6 +5,7 @@
 //! ([`Database::commit`]). Everyone else reads.
 
 mod bulk;
+mod claim;
 pub mod dead_letters;
 mod entity;
 pub mod error;

@@ -1,19 +1,18 @@
 //! The outbox: effects between decision and outcome.
 
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, LockBehavior, LockType, Query};
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use std::collections::BTreeMap;
+
+use sea_orm::sea_query::ExprTrait;
+use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::engine::Effect;
 use crate::model::{EffectId, Timestamp};
 
-use super::bulk::{Bulk, Conflict, Row, row};
+use super::bulk::{Bulk, Conflict, Renewal, Row, row};
+pub use super::claim::{Claim, Claimed};
 use super::dead_letters::Selection;
-use super::entity::{deny, outbox};
+use super::entity::outbox;
 use super::error::to_json;
-use super::identity;
 use super::{Database, StoreError};
 
 /// Where an effect stands.
@@ -45,27 +44,6 @@ pub struct OutboxUpdate {
     /// Why, where it did not go well.
     pub detail: Option<String>,
     pub at: Timestamp,
-}
-
-/// An effect taken from the outbox, to be performed now.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Claimed {
-    pub effect: Effect,
-    /// How often it was tried before.
-    pub attempts: u32,
-}
-
-/// What a claim found.
-#[derive(Debug, Clone, Default)]
-pub struct Claim {
-    pub taken: Vec<Claimed>,
-    /// Withdrawn consent met them at the door (a deny row). Left as they are: the caller reports them by an
-    /// [`OutboxUpdate`] to `Suppressed`, together with the event that tells of it.
-    pub suppressed: Vec<Effect>,
-    /// Too late: likewise left to the caller, to `Expired`.
-    pub expired: Vec<Effect>,
-    /// The next instant at which a waiting effect of this destination becomes ready.
-    pub next: Option<Timestamp>,
 }
 
 impl OutboxStatus {
@@ -151,104 +129,34 @@ pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
     ])
 }
 
-/// Records outcomes, in the transaction of the entries that tell of them.
+const STANDINGS: Renewal = Renewal {
+    table: "outbox",
+    key: "effect",
+    columns: &["effect", "status", "detail", "updated_at", "not_before"],
+    set: "status = news.status, detail = news.detail, updated_at = news.updated_at, \
+          not_before = COALESCE(news.not_before, outbox.not_before)",
+};
+
+/// Records outcomes, in the transaction of the entries that tell of them. What is said last of an effect holds.
 pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxUpdate]) -> Result<(), StoreError> {
+    let mut last: BTreeMap<EffectId, OutboxUpdate> = BTreeMap::new();
     for update in updates {
-        let mut statement = outbox::Entity::update_many()
-            .col_expr(outbox::Column::Status, Expr::value(update.status.as_str()))
-            .col_expr(outbox::Column::Detail, Expr::value(update.detail.clone()))
-            .col_expr(outbox::Column::UpdatedAt, Expr::value(update.at.0))
-            .filter(outbox::Column::Effect.eq(update.effect.to_string()));
-        if let Some(not_before) = update.not_before {
-            statement = statement.col_expr(outbox::Column::NotBefore, Expr::value(not_before.0));
-        }
-        statement.exec(transaction).await?;
+        let earlier = last.get(&update.effect).and_then(|earlier| earlier.not_before);
+        let not_before = update.not_before.or(earlier);
+        last.insert(update.effect, OutboxUpdate { not_before, ..update.clone() });
     }
-    Ok(())
+    let rows = last.into_values().map(|update| {
+        let not_before = update.not_before.map(|at| at.0);
+        row![update.effect.to_string(), update.status.as_str(), update.detail, update.at.0, not_before]
+    });
+    Ok(STANDINGS.write(transaction, rows.collect()).await?)
 }
 
-/// Whether an older change of a person's place in an audience is still on its way: a late `add` must not overtake the
-/// `remove` that follows it. Asked in the query itself, so that those who wait take nobody else's place in a claim.
-fn is_behind() -> Expr {
-    let older = Alias::new("older");
-    let of = |column: outbox::Column| Expr::col((older.clone(), column));
-    let own = |column: outbox::Column| (outbox::Entity, column);
-    let unsettled = [OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()];
-    let before = Query::select()
-        .expr(Expr::val(1))
-        .from_as(outbox::Entity, older.clone())
-        .and_where(of(outbox::Column::Profile).equals(own(outbox::Column::Profile)))
-        .and_where(of(outbox::Column::Destination).equals(own(outbox::Column::Destination)))
-        .and_where(of(outbox::Column::Status).is_in(unsettled))
-        .and_where(of(outbox::Column::DecidedAt).lt(Expr::col(own(outbox::Column::DecidedAt))))
-        .to_owned();
-    outbox::Column::Channel.eq("audience_sync").and(Expr::exists(before))
-}
-
-fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
+pub(super) fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
     serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt(format!("effect {}: {error}", row.effect)))
 }
 
 impl Database {
-    /// Takes up to `limit` ready effects of a destination, oldest first, and marks them `Taken` in one transaction
-    /// that looks at the deny rows and at expiry.
-    ///
-    /// # Errors
-    /// The database failed: nothing was taken.
-    pub async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
-        let transaction = self.begin().await?;
-        let mut query = outbox::Entity::find()
-            .filter(outbox::Column::Destination.eq(destination))
-            .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
-            .filter(outbox::Column::NotBefore.lte(now.0))
-            .filter(is_behind().not())
-            .order_by_asc(outbox::Column::NotBefore)
-            .order_by_asc(outbox::Column::Effect)
-            .limit(limit as u64);
-        if transaction.get_database_backend() == DbBackend::Postgres {
-            query = query.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-        }
-        let mut claim = Claim::default();
-        for row in query.all(&transaction).await? {
-            let effect = read_effect(&row)?;
-            let is_denied = match &row.consent {
-                Some(consent) => {
-                    // What a merged profile decided is subject to what its winner says since.
-                    let person = identity::survivor(&transaction, effect.profile).await?;
-                    let key = (person.to_string(), consent.clone());
-                    deny::Entity::find_by_id(key).one(&transaction).await?.is_some_and(|said| said.denied)
-                }
-                None => false,
-            };
-            if is_denied {
-                claim.suppressed.push(effect);
-            } else if effect.expires_at.is_some_and(|expires_at| expires_at <= now) {
-                claim.expired.push(effect);
-            } else {
-                claim.taken.push(Claimed { effect, attempts: row.attempts.unsigned_abs() });
-            }
-        }
-        if !claim.taken.is_empty() {
-            outbox::Entity::update_many()
-                .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Taken.as_str()))
-                .col_expr(outbox::Column::Attempts, Expr::col(outbox::Column::Attempts).add(1))
-                .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))
-                .filter(outbox::Column::Effect.is_in(claim.taken.iter().map(|one| one.effect.id.to_string())))
-                .exec(&transaction)
-                .await?;
-        }
-        let next = outbox::Entity::find()
-            .filter(outbox::Column::Destination.eq(destination))
-            .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
-            .filter(outbox::Column::NotBefore.gt(now.0))
-            .order_by_asc(outbox::Column::NotBefore)
-            .one(&transaction)
-            .await?;
-        claim.next = next.map(|row| Timestamp(row.not_before));
-        transaction.commit().await?;
-        Ok(claim)
-    }
-
     /// Effects left `Taken` by a process that died, of a destination.
     ///
     /// # Errors

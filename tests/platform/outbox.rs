@@ -22,6 +22,7 @@ on_both_databases!(
     what_failed_is_sent_again_and_what_shall_not_leave_is_dropped,
     an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else,
     claims_side_by_side_never_take_one_effect_twice,
+    many_are_looked_at_and_told_of_in_one_transaction,
 );
 
 fn effect(id: u128, decided_at: i64) -> Effect {
@@ -203,4 +204,50 @@ async fn what_failed_is_sent_again_and_what_shall_not_leave_is_dropped(database:
     let dropped = store.outbox_of(&dropped, 10).await.unwrap();
     assert_eq!(dropped.iter().map(|item| item.effect.id.0).collect::<Vec<_>>(), [2, 4, 5]);
     assert!(dropped.iter().all(|item| item.detail.as_deref() == Some("dropped, by hand")));
+}
+
+/// More than one statement holds, with every kind of news among them.
+async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabase) {
+    const EFFECTS: u128 = 301;
+    let store = database.open().await;
+    let key = ConsentKey::Topic { topic: "news".to_owned(), channel: "email".to_owned() };
+    let consent = EffectConsent { key: key.clone(), class: MessageClass::Marketing };
+    let asks = |id| Effect { consent: Some(consent.clone()), ..effect(id, 10) };
+    decide(&store, (1..=EFFECTS).map(asks).collect()).await;
+    // Every third is refused, some of them by two words of which the later holds, whichever comes last.
+    let said = |id: u128| {
+        let refused = id % 3 == 0;
+        let word = |denied, at| Deny { profile: ProfileId(id), key: key.clone(), denied, at: Timestamp(at) };
+        if id % 2 == 0 { [word(refused, 60), word(!refused, 50)] } else { [word(!refused, 50), word(refused, 60)] }
+    };
+    store.append(&Append { denies: (1..=EFFECTS).flat_map(said).collect(), ..Append::default() }).await.unwrap();
+    let claim = store.claim("crm", Timestamp(100), 1_000).await.unwrap();
+    let suppressed: Vec<_> = claim.suppressed.iter().map(|effect| effect.id.0).collect();
+    assert_eq!(suppressed, (1..=EFFECTS).filter(|id| id % 3 == 0).collect::<Vec<_>>());
+    assert_eq!(claim.taken.len() + suppressed.len(), EFFECTS as usize);
+    let news = |id: u128, status, not_before: Option<i64>| OutboxUpdate {
+        effect: EffectId(id),
+        status,
+        not_before: not_before.map(Timestamp),
+        detail: (id % 5 == 0).then(|| format!("why {id}")),
+        at: Timestamp(200 + id as i64),
+    };
+    let taken: Vec<u128> = claim.taken.iter().map(|one| one.effect.id.0).collect();
+    let mut outbox = Vec::new();
+    for id in &taken {
+        // Even ones are to be tried again; odd ones too, until what is said after it says that they were sent.
+        outbox.push(news(*id, OutboxStatus::Ready, Some(1_000 + *id as i64)));
+        if id % 2 == 1 {
+            outbox.push(news(*id, OutboxStatus::Sent, None));
+        }
+    }
+    store.append(&Append { outbox, ..Append::default() }).await.unwrap();
+    for item in store.outbox(None, 1_000).await.unwrap().iter().filter(|item| taken.contains(&item.effect.id.0)) {
+        let id = item.effect.id.0;
+        assert_eq!(item.status, if id % 2 == 1 { OutboxStatus::Sent } else { OutboxStatus::Ready }, "{id}");
+        assert_eq!(item.detail, (id % 5 == 0).then(|| format!("why {id}")));
+        assert_eq!(item.updated_at, Timestamp(200 + id as i64));
+    }
+    let next = store.claim("crm", Timestamp(1_000), 1).await.unwrap();
+    assert_eq!(next.next, Some(Timestamp(1_002)), "each waits for its own instant");
 }
