@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use crate::channels::Outcome;
 use crate::model::{EffectId, Timestamp};
-use crate::store::outbox::{Claim, Claimed};
+use crate::store::outbox::{Claim, Claimed, Room};
 use crate::store::{Store, StoreError};
 
 use super::board::Board;
@@ -46,6 +46,8 @@ pub(super) struct ChannelActor {
     sequencer: Addr<Sequencer>,
     /// When a waiting effect becomes ready.
     next: Option<Timestamp>,
+    /// The lane that was served last.
+    served: Option<String>,
     is_claiming: bool,
     /// The outbox is to be looked at again after what is under way.
     again: bool,
@@ -73,6 +75,7 @@ impl ChannelActor {
             board,
             sequencer,
             next: None,
+            served: None,
             // Until what the last process left is recovered.
             is_claiming: true,
             again: true,
@@ -119,6 +122,7 @@ impl ChannelActor {
         }
         self.is_claiming = true;
         let (store, name, now) = (self.store.clone(), self.name.clone(), self.board.now());
+        let room = Room { effects: room, served: self.served.clone(), domains: None };
         let lost = self.has_lost_claim.then(|| (self.sequencer.clone(), self.performing.clone()));
         let claim = async move {
             if let Some((sequencer, performing)) = lost {
@@ -128,7 +132,7 @@ impl ChannelActor {
                     }
                 }
             }
-            store.claim(&name, now, room).await
+            store.claim(&name, now, &room).await
         };
         ctx.spawn(claim.into_actor(self).map(|claim, actor, ctx| {
             actor.is_claiming = false;
@@ -149,6 +153,7 @@ impl ChannelActor {
         };
         self.has_lost_claim = false;
         self.next = claim.next;
+        self.served = claim.served;
         // There may be more than there was room for.
         self.again |= !claim.taken.is_empty() || !claim.suppressed.is_empty() || !claim.expired.is_empty();
         let now = self.board.now();

@@ -128,7 +128,8 @@ impl Turn<'_> {
     ) -> EffectId {
         let state = self.profile.audiences.entry(sync.name.clone()).or_default();
         state.changes += 1;
-        let id = EffectId::of_audience(self.profile.id, &sync.name, state.changes);
+        let change = state.changes;
+        let id = EffectId::of_audience(self.profile.id, &sync.name, change);
         // Taking someone out needs nobody's consent.
         let consent = sync.purpose.filter(|_| add).map(|index| EffectConsent {
             key: ConsentKey::Purpose(self.program.rules.purposes[index].name.clone()),
@@ -142,7 +143,7 @@ impl Turn<'_> {
             consent,
             decided_at: self.now,
             expires_at: add.then_some(self.now + EXPIRES_AFTER),
-            body: EffectBody::Audience { audience: sync.name.clone(), add, identifiers },
+            body: EffectBody::Audience { audience: sync.name.clone(), add, identifiers, change },
         });
         id
     }

@@ -128,6 +128,9 @@ pub enum EffectBody {
         add: bool,
         /// Trait name to its value, not hashed yet: `email`, `phone`. Never empty.
         identifiers: BTreeMap<String, String>,
+        /// Number of the change among those of the profile in this audience; effects of earlier versions have none.
+        #[serde(default)]
+        change: u64,
     },
 }
 
@@ -139,6 +142,24 @@ impl EffectBody {
             Self::Email { .. } => "email",
             Self::Webhook { .. } => "webhook",
             Self::Audience { .. } => "audience_sync",
+        }
+    }
+
+    /// Its place among what was decided for one profile at one instant, where that matters.
+    #[must_use]
+    pub fn ordinal(&self) -> u64 {
+        match self {
+            Self::Email { .. } | Self::Webhook { .. } => 0,
+            Self::Audience { change, .. } => *change,
+        }
+    }
+
+    /// The recipient's domain in small letters: whoever takes mail for it has limits of its own.
+    #[must_use]
+    pub fn domain(&self) -> Option<String> {
+        match self {
+            Self::Email { to, .. } => to.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()),
+            Self::Webhook { .. } | Self::Audience { .. } => None,
         }
     }
 }

@@ -61,6 +61,7 @@ impl Database {
             .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Ready.as_str()))
             .col_expr(outbox::Column::Attempts, Expr::value(0))
             .col_expr(outbox::Column::NotBefore, Expr::value(now.0))
+            .col_expr(outbox::Column::Queue, Expr::value(""))
             .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))
             .col_expr(outbox::Column::Detail, Expr::value("to be sent again, by hand"))
             .filter(selection.among(&RETRIABLE))

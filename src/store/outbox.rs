@@ -9,7 +9,8 @@ use crate::engine::Effect;
 use crate::model::{EffectId, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Renewal, Row, row};
-pub use super::claim::{Claim, Claimed};
+use super::claim;
+pub use super::claim::{Claim, Claimed, DomainRoom, Domains, Room};
 use super::dead_letters::Selection;
 use super::entity::outbox;
 use super::error::to_json;
@@ -102,6 +103,9 @@ pub(super) const OUTBOX: Bulk = Bulk {
         "expires_at",
         "decided_at",
         "updated_at",
+        "lane",
+        "queue",
+        "ordinal",
     ],
     // An effect is decided once; a second decision of the same id is the first one, replayed.
     conflict: Conflict::Ignore,
@@ -126,6 +130,9 @@ pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
         effect.expires_at.map(|at| at.0),
         effect.decided_at.0,
         effect.decided_at.0,
+        claim::lane(effect),
+        "",
+        effect.body.ordinal() as i64,
     ])
 }
 
@@ -133,7 +140,8 @@ const STANDINGS: Renewal = Renewal {
     table: "outbox",
     key: "effect",
     columns: &["effect", "status", "detail", "updated_at", "not_before"],
-    set: "status = news.status, detail = news.detail, updated_at = news.updated_at, \
+    // What is to be tried again joins the others once more.
+    set: "queue = '', status = news.status, detail = news.detail, updated_at = news.updated_at, \
           not_before = COALESCE(news.not_before, outbox.not_before)",
 };
 

@@ -2,7 +2,7 @@
 //!
 //! Actors know nothing else of a database. [`super::Database`] is both; the simulation brings its own, in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
 use super::identity::Identifier;
 use super::journal::{Append, JournalHead};
-use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus};
+use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use super::program::ProgramSources;
 use super::state::{Reached, SavedProfile, ShardCommit};
 use super::{Database, Keep, StoreError};
@@ -89,8 +89,11 @@ pub trait Store: Debug + Send + Sync {
     /// Relays that have been committed and not yet appended to the journal, oldest first.
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError>;
 
-    /// Takes up to `limit` ready effects of a destination; see [`Claim`].
-    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError>;
+    /// Takes ready effects of a destination, in turns, as far as there is room; see [`Claim`].
+    async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError>;
+
+    /// The domains for which claims put effects of a destination aside.
+    async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError>;
 
     /// Effects left taken by a process that died, of a destination.
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError>;
@@ -209,8 +212,12 @@ impl Store for Database {
         self.pending_relays(limit).await
     }
 
-    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
-        self.claim(destination, now, limit).await
+    async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {
+        self.claim(destination, now, room).await
+    }
+
+    async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError> {
+        self.queues(destination).await
     }
 
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {

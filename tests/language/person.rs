@@ -145,7 +145,7 @@ pub fn mails(transition: &Transition) -> Vec<&str> {
 pub fn told(transition: &Transition) -> Vec<String> {
     let mut lines = Vec::new();
     for effect in &transition.effects {
-        if let EffectBody::Audience { audience, add, identifiers } = &effect.body {
+        if let EffectBody::Audience { audience, add, identifiers, .. } = &effect.body {
             let values: Vec<&str> = identifiers.values().map(String::as_str).collect();
             lines.push(format!("{}{audience} {}", if *add { '+' } else { '-' }, values.join(" ")));
         }

@@ -156,7 +156,7 @@ async fn an_audience_hears_hashes_and_never_an_address() {
         ("email".to_owned(), " Ada@Example.com ".to_owned()),
         ("phone".to_owned(), "+44 20 7946 0018".to_owned()),
     ]);
-    let update = effect(EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers });
+    let update = effect(EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers, change: 1 });
     assert!(matches!(Audience::new(&config).unwrap().perform(&update, 0).await, Outcome::Sent { .. }));
     let request = catcher.requests().remove(0);
     assert_eq!(request.header("idempotency-key"), Some(EffectId(5).to_string().as_str()));

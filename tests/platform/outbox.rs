@@ -10,7 +10,7 @@ use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, RunId, Timestamp
 use tidewater::store::Database;
 use tidewater::store::dead_letters::Selection;
 use tidewater::store::journal::{Append, Deny};
-use tidewater::store::outbox::{OutboxStatus, OutboxUpdate};
+use tidewater::store::outbox::{DomainRoom, Domains, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::state::ShardCommit;
 
 use crate::databases::{TestDatabase, on_both_databases};
@@ -23,6 +23,9 @@ on_both_databases!(
     an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else,
     claims_side_by_side_never_take_one_effect_twice,
     many_are_looked_at_and_told_of_in_one_transaction,
+    journeys_take_turns_however_much_one_of_them_has_waiting,
+    what_is_beyond_a_domains_limit_is_put_aside_and_comes_back,
+    of_two_audience_changes_of_one_instant_the_first_leaves_first,
 );
 
 fn effect(id: u128, decided_at: i64) -> Effect {
@@ -55,7 +58,7 @@ async fn update(store: &Database, id: u128, status: OutboxStatus, not_before: Op
 }
 
 async fn taken(store: &Database, now: i64, limit: usize) -> Vec<u128> {
-    let claim = store.claim("crm", Timestamp(now), limit).await.unwrap();
+    let claim = store.claim("crm", Timestamp(now), &Room::of(limit)).await.unwrap();
     claim.taken.iter().map(|claimed| claimed.effect.id.0).collect()
 }
 
@@ -66,10 +69,10 @@ async fn the_oldest_that_are_due_are_taken_first(database: TestDatabase) {
     assert_eq!(store.outbox_open().await.unwrap(), 5);
     assert_eq!(store.outbox_busy(Timestamp(100)).await.unwrap(), 4);
     assert_eq!(taken(&store, 100, 2).await, [2, 3]);
-    let claim = store.claim("crm", Timestamp(100), 10).await.unwrap();
+    let claim = store.claim("crm", Timestamp(100), &Room::of(10)).await.unwrap();
     assert_eq!(claim.taken.iter().map(|one| one.effect.clone()).collect::<Vec<_>>(), [effect(1, 30)]);
     assert_eq!(claim.next, Some(Timestamp(900)));
-    let claim = store.claim("crm", Timestamp(900), 10).await.unwrap();
+    let claim = store.claim("crm", Timestamp(900), &Room::of(10)).await.unwrap();
     assert_eq!((claim.taken.len(), claim.next), (1, None));
     assert_eq!(taken(&store, 1_000, 10).await, []);
     assert_eq!(store.outbox_open().await.unwrap(), 5, "taken is not done");
@@ -88,9 +91,10 @@ async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
     // 1 withdraws; 2 withdraws something else; 3 needs no consent.
     let denies = vec![deny(1, &key, true, 50), deny(2, &other, true, 50), deny(3, &key, true, 50)];
     store.append(&Append { denies, ..Append::default() }).await.unwrap();
-    let claim = store.claim("crm", Timestamp(100), 10).await.unwrap();
+    let claim = store.claim("crm", Timestamp(100), &Room::of(10)).await.unwrap();
     let ids = |effects: &[Effect]| effects.iter().map(|one| one.id.0).collect::<Vec<_>>();
-    assert_eq!(claim.taken.iter().map(|one| one.effect.id.0).collect::<Vec<_>>(), [2, 3, 5]);
+    // 2 is marketing: its turn comes after those that need no consent.
+    assert_eq!(claim.taken.iter().map(|one| one.effect.id.0).collect::<Vec<_>>(), [3, 5, 2]);
     assert_eq!(ids(&claim.suppressed), [1]);
     assert_eq!(ids(&claim.expired), [4]);
     // Left to the caller to report, they stand where they stood.
@@ -103,14 +107,14 @@ async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
 async fn an_effect_goes_through_its_states(database: TestDatabase) {
     let store = database.open().await;
     decide(&store, vec![effect(1, 10), effect(2, 20), effect(3, 30)]).await;
-    assert_eq!(store.claim("crm", Timestamp(100), 1).await.unwrap().taken[0].attempts, 0);
+    assert_eq!(store.claim("crm", Timestamp(100), &Room::of(1)).await.unwrap().taken[0].attempts, 0);
     assert_eq!(store.taken("crm").await.unwrap().len(), 1);
     assert_eq!(store.taken("email").await.unwrap(), []);
     // Another try later.
     update(&store, 1, OutboxStatus::Ready, Some(700), Some("503")).await;
     assert_eq!(store.taken("crm").await.unwrap(), []);
     assert_eq!(taken(&store, 699, 10).await, [2, 3]);
-    let claim = store.claim("crm", Timestamp(700), 10).await.unwrap();
+    let claim = store.claim("crm", Timestamp(700), &Room::of(10)).await.unwrap();
     assert_eq!(claim.taken.iter().map(|one| (one.effect.id.0, one.attempts)).collect::<Vec<_>>(), [(1, 1)]);
     update(&store, 1, OutboxStatus::Sent, None, None).await;
     update(&store, 2, OutboxStatus::Failed, None, Some("410: gone")).await;
@@ -129,7 +133,7 @@ async fn an_audience_change_waits_for_the_one_before_and_holds_up_nobody_else(da
     let store = database.open().await;
     let change = |id, person, decided_at| Effect {
         profile: ProfileId(person),
-        body: EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers: BTreeMap::new() },
+        body: EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers: BTreeMap::new(), change: 1 },
         ..effect(id, decided_at)
     };
     // Two people whose first change is to be tried again later, with a second change behind it; then a third person.
@@ -193,7 +197,7 @@ async fn what_failed_is_sent_again_and_what_shall_not_leave_is_dropped(database:
     assert_eq!(store.retry_effects(&at_crm, Timestamp(600)).await.unwrap(), 2);
     assert_eq!(store.retry_effects(&at_crm, Timestamp(600)).await.unwrap(), 0, "they are ready already");
     assert_eq!(taken(&store, 599, 10).await, [] as [u128; 0]);
-    let claim = store.claim("crm", Timestamp(600), 1).await.unwrap();
+    let claim = store.claim("crm", Timestamp(600), &Room::of(1)).await.unwrap();
     assert_eq!((claim.taken[0].effect.id.0, claim.taken[0].attempts), (1, 0), "as if it had not been tried");
     // 1 is under way, 2 waits, 4 failed for good.
     assert_eq!(store.drop_effects(&at_crm, Timestamp(700)).await.unwrap(), 2);
@@ -221,7 +225,7 @@ async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabas
         if id % 2 == 0 { [word(refused, 60), word(!refused, 50)] } else { [word(!refused, 50), word(refused, 60)] }
     };
     store.append(&Append { denies: (1..=EFFECTS).flat_map(said).collect(), ..Append::default() }).await.unwrap();
-    let claim = store.claim("crm", Timestamp(100), 1_000).await.unwrap();
+    let claim = store.claim("crm", Timestamp(100), &Room::of(1_000)).await.unwrap();
     let suppressed: Vec<_> = claim.suppressed.iter().map(|effect| effect.id.0).collect();
     assert_eq!(suppressed, (1..=EFFECTS).filter(|id| id % 3 == 0).collect::<Vec<_>>());
     assert_eq!(claim.taken.len() + suppressed.len(), EFFECTS as usize);
@@ -248,6 +252,105 @@ async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabas
         assert_eq!(item.detail, (id % 5 == 0).then(|| format!("why {id}")));
         assert_eq!(item.updated_at, Timestamp(200 + id as i64));
     }
-    let next = store.claim("crm", Timestamp(1_000), 1).await.unwrap();
+    let next = store.claim("crm", Timestamp(1_000), &Room::of(1)).await.unwrap();
     assert_eq!(next.next, Some(Timestamp(1_002)), "each waits for its own instant");
+}
+
+fn of_journey(journey: &str, id: u128, decided_at: i64, class: MessageClass) -> Effect {
+    let key = ConsentKey::Topic { topic: journey.to_owned(), channel: "email".to_owned() };
+    Effect {
+        origin: Some(Origin { journey: journey.to_owned(), run: RunId(id), step: "hello".to_owned() }),
+        consent: Some(EffectConsent { key, class }),
+        ..effect(id, decided_at)
+    }
+}
+
+async fn journeys_take_turns_however_much_one_of_them_has_waiting(database: TestDatabase) {
+    let store = database.open().await;
+    let campaign = |id| of_journey("campaign", id, 10, MessageClass::Marketing);
+    decide(&store, (1..=2_000).map(campaign).collect()).await;
+    let late = vec![
+        of_journey("birthday", 3_001, 90, MessageClass::Marketing),
+        of_journey("welcome", 3_002, 95, MessageClass::Marketing),
+        of_journey("order", 3_003, 99, MessageClass::Transactional),
+        of_journey("order", 3_004, 99, MessageClass::Transactional),
+    ];
+    decide(&store, late).await;
+    // The order's confirmations go first; then each journey has its turn, though the campaign has waited longer.
+    assert_eq!(taken(&store, 100, 6).await, [3_003, 3_004, 3_001, 1, 3_002, 2]);
+    // One at a time as well, since each claim goes on after the lane that was served last.
+    let late = [("birthday", 3_005), ("welcome", 3_006), ("birthday", 3_007)];
+    let late = late.map(|(journey, id)| of_journey(journey, id, 99, MessageClass::Marketing));
+    decide(&store, late.into()).await;
+    let (mut served, mut order) = (None, Vec::new());
+    for _ in 0..6 {
+        let claim = store.claim("crm", Timestamp(100), &Room { served, ..Room::of(1) }).await.unwrap();
+        served = claim.served;
+        order.extend(claim.taken.iter().map(|one| one.effect.id.0));
+    }
+    assert_eq!(order, [3_005, 3, 3_006, 3_007, 4, 5]);
+    // An empty claim forgets nothing.
+    let nothing = store.claim("email", Timestamp(100), &Room { served: served.clone(), ..Room::of(1) }).await.unwrap();
+    assert_eq!(nothing.served, served);
+}
+
+async fn what_is_beyond_a_domains_limit_is_put_aside_and_comes_back(database: TestDatabase) {
+    let store = database.open().await;
+    let mail = |id: u128, domain: &str| Effect {
+        body: EffectBody::Email {
+            to: format!("someone{id}@{domain}"),
+            template: "t".to_owned(),
+            subject: "s".to_owned(),
+            variables: ValueMap::new(),
+        },
+        ..effect(id, 10)
+    };
+    let mut mails: Vec<Effect> = (1..=400).map(|id| mail(id, "Big.example")).collect();
+    mails.push(mail(401, "small.example"));
+    decide(&store, mails).await;
+    let claim = async |known: &[(&str, usize)], queues: &[&str]| {
+        let known = known.iter().map(|(domain, room)| ((*domain).to_owned(), *room)).collect();
+        let queues = queues.iter().map(|queue| (*queue).to_owned()).collect();
+        let domains = Domains { room: DomainRoom { known, others: 2 }, queues };
+        let room = Room { domains: Some(domains), ..Room::of(4) };
+        let claim = store.claim("crm", Timestamp(100), &room).await.unwrap();
+        let ids: Vec<u128> = claim.taken.iter().map(|one| one.effect.id.0).collect();
+        (ids, claim.aside.into_iter().collect::<Vec<_>>(), claim.drained)
+    };
+    // A domain that was not met before has room for two. What is beyond it steps aside in its hundreds.
+    assert_eq!(claim(&[], &[]).await, (vec![1, 2], vec!["big.example".to_owned()], vec![]));
+    // So the other domain is reached soon, and what stepped aside is not met again.
+    assert_eq!(claim(&[("big.example", 0)], &[]).await, (vec![401], vec!["big.example".to_owned()], vec![]));
+    assert_eq!(claim(&[("big.example", 0)], &[]).await, (vec![], vec![], vec![]));
+    assert_eq!(store.queues("crm").await.unwrap(), ["big.example".to_owned()].into());
+    assert_eq!(store.outbox(Some(OutboxStatus::Ready), 1_000).await.unwrap().len(), 398, "they are ready as before");
+    // Where there is room again, its own queue is asked.
+    let (ids, aside, drained) = claim(&[("big.example", 3)], &["big.example", "gone.example"]).await;
+    assert_eq!((ids, aside), (vec![3, 4, 5], vec!["big.example".to_owned()]));
+    assert_eq!(drained, ["gone.example"]);
+    // What is tried again later stands in the queue of all until then.
+    update(&store, 3, OutboxStatus::Ready, Some(90), Some("421")).await;
+    assert_eq!(claim(&[("big.example", 1)], &[]).await.0, [3]);
+    // Room that nobody limits takes everything.
+    let queues = vec!["big.example".to_owned()];
+    let domains = Domains { room: DomainRoom { known: BTreeMap::new(), others: usize::MAX }, queues };
+    let all = store.claim("crm", Timestamp(100), &Room { domains: Some(domains), ..Room::of(500) }).await.unwrap();
+    assert_eq!(all.taken.len(), 395);
+    assert_eq!(store.queues("crm").await.unwrap(), [].into());
+}
+
+async fn of_two_audience_changes_of_one_instant_the_first_leaves_first(database: TestDatabase) {
+    let store = database.open().await;
+    let nth = |id, change| Effect {
+        profile: ProfileId(1),
+        body: EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers: BTreeMap::new(), change },
+        ..effect(id, 10)
+    };
+    // Ids are hashes: they say nothing of the order.
+    decide(&store, vec![nth(9, 1), nth(5, 2), nth(7, 3)]).await;
+    for expected in [9, 5, 7] {
+        assert_eq!(taken(&store, 100, 10).await, [expected]);
+        assert_eq!(taken(&store, 100, 10).await, [] as [u128; 0], "while it is under way");
+        update(&store, expected, OutboxStatus::Sent, None, None).await;
+    }
 }

@@ -13,6 +13,7 @@ use tidewater::model::{
 };
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
+use tidewater::store::outbox::Room;
 use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Database, Keep};
 
@@ -302,10 +303,10 @@ async fn a_commit_twice_is_a_commit_once(database: TestDatabase) {
     store.commit(&commits).await.unwrap();
     assert_eq!(all_of(&store, profile).await, once);
     // An effect that is on its way is not made ready again by a replay that decides it once more.
-    let claimed = store.claim("crm", Timestamp(1_000), 10).await.unwrap();
+    let claimed = store.claim("crm", Timestamp(1_000), &Room::of(10)).await.unwrap();
     assert_eq!(claimed.taken.len(), 2);
     store.commit(&commits).await.unwrap();
-    assert!(store.claim("crm", Timestamp(1_000), 10).await.unwrap().taken.is_empty());
+    assert!(store.claim("crm", Timestamp(1_000), &Room::of(10)).await.unwrap().taken.is_empty());
 }
 
 async fn memberships_follow_the_last_change(database: TestDatabase) {

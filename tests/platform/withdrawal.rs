@@ -8,6 +8,7 @@ use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, Timestamp};
 use tidewater::store::Database;
 use tidewater::store::identity::IdentityChange;
 use tidewater::store::journal::{Append, Deny};
+use tidewater::store::outbox::Room;
 use tidewater::store::state::ShardCommit;
 
 fn consent() -> ConsentKey {
@@ -42,7 +43,7 @@ async fn store_with_mail_of(profile: u128) -> (tempfile::TempDir, Database) {
 }
 
 async fn is_stopped(store: &Database) -> bool {
-    let claim = store.claim("email", Timestamp(100), 10).await.unwrap();
+    let claim = store.claim("email", Timestamp(100), &Room::of(10)).await.unwrap();
     assert_eq!(claim.taken.len() + claim.suppressed.len(), 1);
     claim.taken.is_empty()
 }

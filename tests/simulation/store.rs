@@ -12,10 +12,11 @@ use proptest::test_runner::TestRng;
 use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
+use tidewater::lang::rules::MessageClass;
 use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
-use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate};
+use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::program::ProgramSources;
 use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Journal, Keep, Store, StoreError};
@@ -298,25 +299,42 @@ impl Durable {
                 item.effect.profile == effect.profile
                     && item.effect.destination == effect.destination
                     && is_open(item)
-                    && item.effect.decided_at < effect.decided_at
+                    && (item.effect.decided_at, item.effect.body.ordinal()) < (effect.decided_at, effect.body.ordinal())
             })
     }
 
-    fn claim(&mut self, destination: &str, now: Timestamp, limit: usize) -> Claim {
+    /// The effects that may be taken, in the order of their turns, and when the next of the others becomes ready.
+    fn turns(&self, destination: &str, now: Timestamp, served: Option<&String>) -> (Vec<EffectId>, Option<Timestamp>) {
         let waiting = |item: &&OutboxItem| item.effect.destination == destination && item.status == OutboxStatus::Ready;
-        let mut ready: Vec<(Timestamp, EffectId)> = Vec::new();
+        let mut lanes: BTreeMap<String, Vec<(Timestamp, EffectId)>> = BTreeMap::new();
         let mut next: Option<Timestamp> = None;
         for item in self.outbox.values().filter(waiting) {
             let at = self.not_before[&item.effect.id];
             if at > now {
                 next = Some(next.map_or(at, |next| next.min(at)));
             } else if !self.is_behind(&item.effect) {
-                ready.push((at, item.effect.id));
+                lanes.entry(lane(&item.effect)).or_default().push((at, item.effect.id));
             }
         }
-        ready.sort_unstable();
-        let mut claim = Claim { next, ..Claim::default() };
-        for (_, id) in ready.into_iter().take(limit) {
+        let mut turns = Vec::new();
+        for (lane, mut due) in lanes {
+            due.sort_unstable();
+            let is_over = served.is_some_and(|served| lane <= *served);
+            let urgency = lane.starts_with('1');
+            turns.extend(due.into_iter().enumerate().map(|(turn, (_, id))| (urgency, turn, is_over, lane.clone(), id)));
+        }
+        turns.sort();
+        (turns.into_iter().map(|(.., id)| id).collect(), next)
+    }
+
+    fn claim(&mut self, destination: &str, now: Timestamp, room: &Room) -> Claim {
+        let (turns, next) = self.turns(destination, now, room.served.as_ref());
+        let mut claim = Claim { next, served: room.served.clone(), ..Claim::default() };
+        let mut domains = room.domains.as_ref().map(|domains| domains.room.clone());
+        for id in turns {
+            if claim.taken.len() + claim.suppressed.len() + claim.expired.len() >= room.effects {
+                break;
+            }
             let effect = self.outbox[&id].effect.clone();
             let person = self.survivor(effect.profile);
             let is_denied = effect.consent.as_ref().is_some_and(|consent| {
@@ -324,15 +342,36 @@ impl Durable {
             });
             if is_denied {
                 claim.suppressed.push(effect);
-            } else if effect.expires_at.is_some_and(|at| at <= now) {
+                continue;
+            }
+            if effect.expires_at.is_some_and(|at| at <= now) {
                 claim.expired.push(effect);
-            } else if let Some(item) = self.outbox.get_mut(&id) {
+                continue;
+            }
+            if let (Some(domains), Some(domain)) = (&mut domains, effect.body.domain()) {
+                let left = domains.known.entry(domain.clone()).or_insert(domains.others);
+                if *left == 0 {
+                    // Left where it is: nothing here is slow because much waits.
+                    claim.aside.insert(domain);
+                    continue;
+                }
+                *left -= 1;
+            }
+            if let Some(item) = self.outbox.get_mut(&id) {
+                claim.served = Some(lane(&effect));
                 claim.taken.push(Claimed { effect, attempts: item.attempts });
                 (item.status, item.attempts) = (OutboxStatus::Taken, item.attempts + 1);
             }
         }
         claim
     }
+}
+
+/// As the store's: what is transactional, or asks nobody's consent, before the rest, each journey by itself.
+fn lane(effect: &Effect) -> String {
+    let is_marketing = effect.consent.as_ref().is_some_and(|consent| consent.class == MessageClass::Marketing);
+    let journey = effect.origin.as_ref().map_or("", |origin| origin.journey.as_str());
+    format!("{}{journey}", u8::from(is_marketing))
 }
 
 #[async_trait]
@@ -465,9 +504,13 @@ impl Store for Memory {
         self.call("pending_relays", |durable| durable.relays.values().take(limit).cloned().collect()).await
     }
 
-    async fn claim(&self, destination: &str, now: Timestamp, limit: usize) -> Result<Claim, StoreError> {
+    async fn queues(&self, _: &str) -> Result<BTreeSet<String>, StoreError> {
+        self.call("queues", |_| BTreeSet::new()).await
+    }
+
+    async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {
         self.call("claim", |durable| {
-            let claim = durable.claim(destination, now, limit);
+            let claim = durable.claim(destination, now, room);
             claim.taken.iter().for_each(|claimed| self.world.note_claim(claimed.effect.id));
             claim
         })

@@ -48,7 +48,7 @@ impl Audience {
 
     /// Tells the platform of one change.
     pub async fn perform(&self, effect: &Effect, attempts: u32) -> Outcome {
-        let EffectBody::Audience { audience, add, identifiers } = &effect.body else {
+        let EffectBody::Audience { audience, add, identifiers, .. } = &effect.body else {
             return Outcome::Failed { reason: "not an audience update".to_owned() };
         };
         let member: BTreeMap<&str, String> =

@@ -24,6 +24,12 @@ pub struct Model {
     pub detail: Option<String>,
     pub decided_at: i64,
     pub updated_at: i64,
+    /// Whose turn it is: see `store::claim`.
+    pub lane: String,
+    /// The domain whose limit it waits for; empty for the queue of all others.
+    pub queue: String,
+    /// Among what was decided at one instant.
+    pub ordinal: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

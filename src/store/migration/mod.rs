@@ -2,6 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
+mod outbox_turns;
 mod v1;
 mod v2;
 mod v3;
@@ -11,6 +12,11 @@ pub(super) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(v1::Migration), Box::new(v2::Migration), Box::new(v3::Migration)]
+        vec![
+            Box::new(v1::Migration),
+            Box::new(v2::Migration),
+            Box::new(v3::Migration),
+            Box::new(outbox_turns::Migration),
+        ]
     }
 }
