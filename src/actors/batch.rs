@@ -8,14 +8,14 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 
 use crate::engine::backfill::{Past, Wanted};
-use crate::engine::{Profile, snapshot};
+use crate::engine::{Engine, Profile, Skips, snapshot};
 use crate::model::packed::plain_len;
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
-use super::customer::{Answer, Customer, Poison, Task, Work, Worked};
+use super::customer::{Answer, Customer, Failed, Poison, Task, Work, Worked};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -24,6 +24,8 @@ const PAGE: usize = 8_192;
 
 /// What a batch needs to run by itself, beside its shard.
 pub(super) struct Batch {
+    pub(super) engine: Arc<dyn Engine>,
+    pub(super) skips: Arc<Skips>,
     pub(super) program: Arc<Program>,
     pub(super) broadcasts: Arc<Vec<Broadcast>>,
     pub(super) backing: Backing,
@@ -72,7 +74,7 @@ impl Batch {
         for (id, loaded) in self.load(&missing, &mut done.loaded).await {
             match loaded {
                 Loaded::Customer(address) => drop(self.customers.insert(id, address)),
-                Loaded::Unreadable => done.left_out.extend(left_out(&tasks[&id], UNREADABLE)),
+                Loaded::Unreadable => done.left_out.extend(left_out(id, &tasks[&id], UNREADABLE)),
             }
         }
         let is_careful = self.mode != Mode::Quick;
@@ -84,9 +86,11 @@ impl Batch {
                     Ok(Answer::Worked(worked)) => done.worked.push((id, customer, worked)),
                     Ok(Answer::Wants(wanted)) => wanting.push((id, wanted)),
                     Ok(Answer::Panicked(panicked)) if is_careful => {
-                        done.left_out.extend(left_out(&tasks[&id], &panicked.reason));
+                        done.left_out.extend(left_out(id, &tasks[&id], &panicked.reason));
                     }
-                    Err(_) if is_careful => done.left_out.extend(left_out(&tasks[&id], "the customer's actor ended")),
+                    Err(_) if is_careful => {
+                        done.left_out.extend(left_out(id, &tasks[&id], "the customer's actor ended"));
+                    }
                     // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
                     Ok(Answer::Panicked(_)) | Err(_) => {
                         tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
@@ -109,7 +113,8 @@ impl Batch {
         let asked = works.into_iter().filter_map(|(id, history)| {
             let customer = self.customers.get(&id)?.clone();
             let (program, broadcasts) = (self.program.clone(), self.broadcasts.clone());
-            let work = Work { program, broadcasts, history, task: tasks[&id].clone(), is_careful };
+            let (engine, skips, task) = (self.engine.clone(), self.skips.clone(), tasks[&id].clone());
+            let work = Work { engine, skips, program, broadcasts, history, task, is_careful };
             Some(async move { (id, customer.send(work).await, customer) })
         });
         join_all(asked).await
@@ -156,7 +161,7 @@ impl Batch {
     }
 
     /// After a failure: the state that the customer had before this batch, and what counted on the way there. All that
-    /// came of it is saved or waits to be saved; what failed before fails again, and is left out again.
+    /// came of it is saved or waits to be saved; what failed before is passed over.
     async fn brought_up(&self, mut profile: Profile) -> (Profile, Vec<Past>) {
         let mut counted = Vec::new();
         let Mode::Careful { after, known } = self.mode else { return (profile, counted) };
@@ -168,18 +173,18 @@ impl Batch {
             // Entries for everyone are left to the broadcasts: those that are not among them any more were saved.
             let own = Target::Profile(profile.id());
             for entry in page.iter().filter(|entry| entry.offset <= known && entry.target == own) {
-                counted.extend(super::customer::apply_again(&mut profile, &self.program, entry));
+                counted.extend(super::customer::apply_again(&mut profile, &self.program, &self.skips, entry));
             }
         }
         (profile, counted)
     }
 }
 
-fn left_out(task: &Task, reason: &str) -> Vec<Poison> {
-    let poison = |offset, entry| Poison { offset, entry, reason: reason.to_owned() };
+fn left_out(profile: ProfileId, task: &Task, reason: &str) -> Vec<Poison> {
+    let poison = |what| Poison { profile, what, reason: reason.to_owned() };
     match task {
-        Task::Entries(entries) => entries.iter().map(|entry| poison(entry.offset, Some(entry.clone()))).collect(),
-        Task::CatchUp | Task::Fire(_) | Task::Save => vec![poison(Offset(0), None)],
+        Task::Entries(entries) => entries.iter().map(|entry| poison(Failed::Entry(entry.clone()))).collect(),
+        Task::CatchUp | Task::Fire(_) | Task::Save => vec![poison(Failed::Profile)],
     }
 }
 

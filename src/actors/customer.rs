@@ -9,9 +9,10 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use crate::engine::backfill::{self, Past, Wanted};
+use crate::engine::skip::skip_wake;
 use crate::engine::transition::Relay;
-use crate::engine::{self, Effect, Fact, MembershipChange, Profile, Transition, snapshot};
-use crate::model::{Entry, EntryBody, Offset, Timestamp};
+use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
+use crate::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Timestamp};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
@@ -33,6 +34,9 @@ pub(super) enum Task {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Answer")]
 pub(super) struct Work {
+    pub(super) engine: Arc<dyn Engine>,
+    /// What is passed over.
+    pub(super) skips: Arc<Skips>,
     pub(super) program: Arc<Program>,
     /// What the customer may not have seen yet of what concerns everyone.
     pub(super) broadcasts: Arc<Vec<Broadcast>>,
@@ -93,13 +97,33 @@ impl Told {
 /// A change that no entry made: what is saved tells when to do it again.
 pub(super) const BY_TIME: Offset = Offset(u64::MAX);
 
-/// Something that the engine could not apply.
+/// Something that the engine could not do.
 #[derive(Debug)]
 pub(super) struct Poison {
-    pub(super) offset: Offset,
-    /// `None`: a wake.
-    pub(super) entry: Option<Arc<Entry>>,
+    pub(super) profile: ProfileId,
+    pub(super) what: Failed,
     pub(super) reason: String,
+}
+
+/// What it was that could not be done.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// To apply this: it is passed over from now on.
+    Entry(Arc<Entry>),
+    /// To wake the profile at this instant: it is passed over from now on.
+    Wake(Timestamp),
+    /// To go on at all, or to take its history in: nothing can be passed over, and the profile stays as it is.
+    Profile,
+}
+
+impl Failed {
+    pub(super) fn skipped(&self) -> Option<Skipped> {
+        match self {
+            Self::Entry(entry) => Some(Skipped::Entry(entry.offset)),
+            Self::Wake(at) => Some(Skipped::Wake(*at)),
+            Self::Profile => None,
+        }
+    }
 }
 
 /// The engine panicked: the customer's state cannot be trusted any more, and the customer is to be dropped.
@@ -132,6 +156,8 @@ impl Customer {
 
     fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
         let mut batch = Batch {
+            engine: &*work.engine,
+            skips: &work.skips,
             profile: &mut self.profile,
             history: work.history.as_deref().unwrap_or_default(),
             counted: &self.counted,
@@ -161,8 +187,8 @@ impl Customer {
         } else {
             self.counted.clear();
         }
-        // A wake that cannot be fired would be due for ever.
-        let is_stuck = worked.poison.iter().any(|poison| poison.entry.is_none());
+        // A wake that can be neither fired nor passed over would be due for ever.
+        let is_stuck = worked.poison.iter().any(|poison| matches!(poison.what, Failed::Profile));
         worked.wake = self.profile.wake().filter(|_| !is_stuck);
         if must_save {
             worked.snapshot = Some(snapshot::encode(&self.profile));
@@ -179,6 +205,8 @@ impl Worked {
 }
 
 struct Batch<'a> {
+    engine: &'a dyn Engine,
+    skips: &'a Skips,
     profile: &'a mut Profile,
     history: &'a [Past],
     counted: &'a BTreeMap<Offset, Past>,
@@ -209,13 +237,16 @@ impl Batch<'_> {
     }
 
     fn apply(&mut self, program: &Program, entry: &Arc<Entry>) -> Result<(), Panicked> {
-        let step = |profile: &mut Profile| {
-            #[cfg(test)]
-            tests::trip(entry);
-            engine::apply(profile, program, entry)
-        };
         let before = self.profile.applied();
-        let Some(transition) = self.attempt(step, entry.offset, Some(entry))? else { return Ok(()) };
+        if entry.offset <= before || self.skips.has(self.profile.id(), Skipped::Entry(entry.offset)) {
+            return Ok(());
+        }
+        if self.looks_at_each_wake() {
+            self.fire(program, Timestamp(entry.received_at.0 - 1))?;
+        }
+        let engine = self.engine;
+        let step = |profile: &mut Profile| engine.apply(profile, program, entry);
+        let Some(transition) = self.attempt(step, || Failed::Entry(entry.clone()))? else { return Ok(()) };
         if self.profile.applied() > before {
             self.changed(entry.offset);
         }
@@ -236,7 +267,7 @@ impl Batch<'_> {
             let history: Vec<Past> = history.into_values().collect();
             let step = |profile: &mut Profile| backfill::fill(profile, program, &history);
             let at = self.profile.applied();
-            let Some(transition) = self.attempt(step, at, None)? else { break };
+            let Some(transition) = self.attempt(step, || Failed::Profile)? else { break };
             self.must_save = true;
             self.changed(at);
             self.note(transition);
@@ -245,14 +276,26 @@ impl Batch<'_> {
     }
 
     fn fire(&mut self, program: &Program, up_to: Timestamp) -> Result<(), Panicked> {
-        let (at, wake) = (self.profile.applied(), self.profile.wake());
-        if let Some(transition) = self.attempt(|profile| engine::fire(profile, program, up_to), at, None)? {
-            if self.profile.wake() != wake {
-                self.changed(BY_TIME);
-            }
+        let engine = self.engine;
+        while let Some(at) = self.profile.wake().filter(|at| *at <= up_to) {
+            let is_skipped = self.skips.has(self.profile.id(), Skipped::Wake(at));
+            let until = if self.looks_at_each_wake() { at } else { up_to };
+            let fire = |profile: &mut Profile| engine.fire(profile, program, until);
+            let fired = if is_skipped { None } else { self.attempt(fire, || Failed::Wake(at))? };
+            let passed = match fired {
+                Some(transition) => Some(transition),
+                None => self.attempt(|profile| skip_wake(profile, program, at), || Failed::Profile)?,
+            };
+            let Some(transition) = passed else { break };
+            self.changed(BY_TIME);
             self.note(transition);
         }
         Ok(())
+    }
+
+    /// Whether wakes are fired one by one, so that one of them can be passed over.
+    fn looks_at_each_wake(&self) -> bool {
+        self.is_careful || self.skips.has_wakes(self.profile.id())
     }
 
     fn changed(&mut self, by: Offset) {
@@ -264,8 +307,7 @@ impl Batch<'_> {
     fn attempt(
         &mut self,
         step: impl Fn(&mut Profile) -> Transition,
-        offset: Offset,
-        entry: Option<&Arc<Entry>>,
+        what: impl Fn() -> Failed,
     ) -> Result<Option<Transition>, Panicked> {
         if !self.is_careful {
             return guarded(self.profile, &step).map(Some);
@@ -279,7 +321,7 @@ impl Batch<'_> {
             Err(Panicked { reason }) => {
                 *self.profile = clean;
                 self.must_save = true;
-                self.done.poison.push(Poison { offset, entry: entry.cloned(), reason });
+                self.done.poison.push(Poison { profile: self.profile.id(), what: what(), reason });
                 Ok(None)
             }
         }
@@ -296,16 +338,10 @@ impl Batch<'_> {
     }
 }
 
-/// Applies an entry that was applied before, and of which all is told, or that failed and was left out. Returns what of
-/// it counts.
-pub(super) fn apply_again(profile: &mut Profile, program: &Program, entry: &Entry) -> Vec<Past> {
+/// Applies an entry that was applied before, and of which all is told. Returns what of it counts.
+pub(super) fn apply_again(profile: &mut Profile, program: &Program, skips: &Skips, entry: &Entry) -> Vec<Past> {
     let (clean, before) = (profile.clone(), profile.applied());
-    let step = |profile: &mut Profile| {
-        #[cfg(test)]
-        tests::trip(entry);
-        engine::apply(profile, program, entry)
-    };
-    let Ok(transition) = guarded(profile, &step) else {
+    let Ok(transition) = guarded(profile, &|profile: &mut Profile| skips.apply(profile, program, entry)) else {
         *profile = clean;
         return Vec::new();
     };
@@ -336,20 +372,5 @@ impl Handler<Work> for Customer {
             return MessageResult(Answer::Wants(wanted));
         }
         MessageResult(self.work(&work).map_or_else(Answer::Panicked, Answer::Worked))
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-
-    /// The name of an event on which the engine panics in unit tests: the only way to see what becomes of a fault that
-    /// we do not know yet.
-    pub(in crate::actors) const TRIPPING: &str = "Trip The Engine";
-
-    pub(super) fn trip(entry: &Entry) {
-        if let EntryBody::Event(event) = &entry.body {
-            assert!(event.name != TRIPPING, "the engine tripped");
-        }
     }
 }

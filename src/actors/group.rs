@@ -88,7 +88,7 @@ pub(super) async fn build(
             Request::Relays(relays) => {
                 for relay in relays {
                     // What was handed over goes to whom it was promised, who may wait for it.
-                    let is_promised = matches!(relay.body, EntryBody::Absorb { .. });
+                    let is_promised = matches!(relay.body, EntryBody::Absorb { .. } | EntryBody::Skip(_));
                     let to = if is_promised { relay.to } else { resolver.surviving(relay.to) };
                     maker.push(Target::Profile(to), relay.body);
                     maker.append.relayed.push(relay.id);

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::engine::Effect;
+use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
 use crate::model::event::PLATFORM_SOURCE;
-use crate::model::{EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{EntryBody, Offset, ProfileId, ShardId, Skipped, Timestamp};
 use crate::store::journal::Quarantined;
-use crate::store::state::{Reached, SavedProfile, ShardCommit};
+use crate::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 
-use super::customer::{Poison, Told};
+use super::customer::{Failed, Poison, Told};
 
 /// Rows of one commit beyond which a shard waits for its writer.
 const FULL: usize = 4_096;
@@ -86,25 +87,38 @@ impl Pending {
         (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
     }
 
-    /// Keeps what could not be applied, with the reason.
-    pub(super) fn quarantine(&mut self, poison: Poison, applied: Offset) {
-        let Poison { offset, entry, reason } = poison;
+    /// Keeps what could not be done, with the reason. What is passed over is told to the journal as well. `applied`: the
+    /// last entry that the shard worked on.
+    pub(super) fn quarantine(&mut self, poison: Poison, applied: Offset) -> Option<Skip> {
+        let Poison { profile, what, reason } = poison;
         self.is_empty = false;
-        let offset = if entry.is_some() { offset } else { applied };
-        tracing::error!(offset = offset.0, "an entry could not be applied; it is in quarantine");
-        let source = entry.as_ref().and_then(|entry| match &entry.body {
-            EntryBody::Event(event) => Some(event.source.clone()),
-            _ => None,
+        let skip = what.skipped().map(|skipped| {
+            // Time is passed over in the state that goes with this.
+            let place = if let Skipped::Entry(offset) = skipped { offset } else { applied };
+            Skip { profile, skipped, place }
         });
-        let payload = entry.as_ref().and_then(|entry| serde_json::to_string(&**entry).ok());
-        let row = Quarantined {
-            source: source.unwrap_or_else(|| PLATFORM_SOURCE.to_owned()),
-            received_at: entry.as_ref().map_or(Timestamp(0), |entry| entry.received_at),
-            code: "poison".to_owned(),
-            reason: format!("the engine could not apply it: {reason}"),
-            payload: payload.unwrap_or_default(),
+        tracing::error!(%profile, skipped = ?skip.map(|skip| skip.skipped), "the engine failed; see the quarantine");
+        self.commit.relays.extend(skip.as_ref().map(Relay::skip));
+        let (source, received_at, payload) = match &what {
+            Failed::Entry(entry) => {
+                let source = match &entry.body {
+                    EntryBody::Event(event) => event.source.clone(),
+                    _ => PLATFORM_SOURCE.to_owned(),
+                };
+                (source, entry.received_at, serde_json::to_string(&**entry).unwrap_or_default())
+            }
+            Failed::Wake(at) => (PLATFORM_SOURCE.to_owned(), *at, String::new()),
+            Failed::Profile => (PLATFORM_SOURCE.to_owned(), Timestamp(0), String::new()),
         };
-        self.commit.poison.push((offset, row));
+        let doing = match what {
+            Failed::Entry(_) => "could not apply it",
+            Failed::Wake(_) => "could not do what was due at this instant",
+            Failed::Profile => "could not go on with this profile",
+        };
+        let reason = format!("the engine {doing}: {reason}");
+        let row = Quarantined { source, received_at, code: "poison".to_owned(), reason, payload };
+        self.commit.poison.push(Poisoned { profile, skip, row });
+        skip
     }
 
     /// Takes the commit out. Once it is durable a replay of the shard begins after `offset`, and time goes on after `time`.

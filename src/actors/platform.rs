@@ -8,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use futures_util::future::join_all;
 
+use crate::engine::Engine;
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
 use crate::store::journal::Quarantined;
@@ -37,6 +38,8 @@ pub struct StartWith {
     pub backing: Backing,
     pub clock: Clock,
     pub placement: Placement,
+    /// What decides: [`crate::engine::Sound`], except in a test of what becomes of its faults.
+    pub engine: Arc<dyn Engine>,
 }
 
 /// Why the platform does not start.
@@ -121,7 +124,7 @@ impl Platform {
         links: Arc<Signer>,
         carriers: BTreeMap<String, Arc<dyn Carrier>>,
     ) -> Result<Self, StartError> {
-        let StartWith { program, config, backing, clock, placement } = with;
+        let StartWith { program, config, backing, clock, placement, engine } = with;
         let Backing { journal, store } = backing.clone();
         let board = Arc::new(Board::new(clock, program.clone()));
         let left = Left::read(&backing, &board, &program).await?;
@@ -131,7 +134,7 @@ impl Platform {
             let retention = config.retention;
             move |_| StateWriter::new(store, board, retention)
         });
-        let shards = threads.start_shards(&backing, &board, &writer, &left, config.memory);
+        let shards = threads.start_shards(&backing, &engine, &board, &writer, &left, config.memory);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
             let (journal, board, shards) = (journal.clone(), board.clone(), shards.clone());
             let (head, time) = (left.head, left.time());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use crate::engine::backfill;
+use crate::engine::{Skips, backfill};
 use crate::model::limit::SHARDS;
 use crate::model::{Deploy, Entry, Offset, ShardId, Timestamp};
 use crate::store::journal::JournalHead;
@@ -35,6 +35,8 @@ pub(super) struct Left {
     /// What decides where nothing was ever deployed.
     given: Arc<Program>,
     reached: BTreeMap<ShardId, Reached>,
+    /// What the engine failed on after where the replay begins.
+    pub(super) skips: Arc<Skips>,
 }
 
 impl Left {
@@ -45,8 +47,10 @@ impl Left {
         let deploys = backing.journal.deploys().await?;
         let reached = store.shards_reached().await?.into_iter().collect();
         let in_force = deploys.last().map(|(_, version)| version.clone());
-        let mut left = Self { head, programs: BTreeMap::new(), in_force, given: program.clone(), reached };
+        let skips = Arc::default();
+        let mut left = Self { head, programs: BTreeMap::new(), in_force, given: program.clone(), reached, skips };
         let first = left.replay_after();
+        left.skips = Arc::new(store.skips(first).await?.into_iter().collect());
         for (index, (offset, version)) in deploys.iter().enumerate() {
             let is_needed = deploys.get(index + 1).is_none_or(|(next, _)| *next > first);
             if is_needed {

@@ -15,6 +15,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::engine::{Engine, Skips};
 use crate::model::limit::SHARDS;
 use crate::model::packed::plain_len;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
@@ -25,7 +26,7 @@ use crate::workspace::Program;
 use super::batch::{Batch, Done, Mode, patiently};
 use super::board::Board;
 use super::broadcast::{Broadcast, Broadcasts, Visit};
-use super::customer::{Customer, Task};
+use super::customer::{Customer, Poison, Task};
 use super::pending::Pending;
 use super::slot::Slots;
 use super::state_writer::StateWriter;
@@ -70,6 +71,9 @@ pub(super) struct Flush;
 pub(super) struct Start {
     pub(super) id: ShardId,
     pub(super) backing: Backing,
+    pub(super) engine: Arc<dyn Engine>,
+    /// What a replay has to pass over.
+    pub(super) skips: Arc<Skips>,
     pub(super) writer: Addr<StateWriter>,
     pub(super) board: Arc<Board>,
     pub(super) program: Arc<Program>,
@@ -82,6 +86,9 @@ pub(super) struct Start {
 pub(super) struct Shard {
     id: ShardId,
     backing: Backing,
+    engine: Arc<dyn Engine>,
+    /// What a replay has to pass over, at a start or after a failure.
+    skips: Arc<Skips>,
     writer: Addr<StateWriter>,
     board: Arc<Board>,
     program: Arc<Program>,
@@ -137,12 +144,14 @@ struct Plan {
 
 impl Shard {
     pub(super) fn new(start: Start) -> Self {
-        let Start { id, backing, writer, board, program, reached, budget } = start;
+        let Start { id, backing, engine, skips, writer, board, program, reached, budget } = start;
         let wakes = Wakes::new();
         board.set_earliest_wake(id, wakes.earliest());
         Self {
             id,
             backing,
+            engine,
+            skips,
             writer,
             board,
             program,
@@ -365,7 +374,8 @@ impl Shard {
             Mode::Careful { .. } => HashMap::new(),
         };
         let (program, broadcasts, backing) = (self.program.clone(), self.broadcasts.active(), self.backing.clone());
-        let run = Batch { program, broadcasts, backing, tasks, customers, mode }.run();
+        let (engine, skips) = (self.engine.clone(), self.skips.clone());
+        let run = Batch { engine, skips, program, broadcasts, backing, tasks, customers, mode }.run();
         ctx.spawn(run.into_actor(self).map(move |done, actor, ctx| {
             actor.is_working = false;
             actor.again_from = None;
@@ -383,7 +393,7 @@ impl Shard {
             self.failed.push((profile, task));
         }
         for poison in done.left_out {
-            self.pending.quarantine(poison, self.applied);
+            self.set_aside(poison);
         }
         for (profile, address, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
@@ -394,7 +404,7 @@ impl Shard {
             }
             self.pending.emit(worked.effects, worked.relays);
             for poison in worked.poison {
-                self.pending.quarantine(poison, self.applied);
+                self.set_aside(poison);
             }
             if let Some(snapshot) = worked.snapshot {
                 let saved = SavedProfile { id: profile, snapshot, wake: worked.wake };
@@ -411,6 +421,17 @@ impl Shard {
             let unsaved = &self.unsaved;
             self.slots.trim(|profile| unsaved.holds(profile));
         }
+    }
+}
+
+impl Shard {
+    /// Keeps what the engine failed on, and passes over it from now on.
+    fn set_aside(&mut self, poison: Poison) {
+        let Some(skip) = self.pending.quarantine(poison, self.applied) else { return };
+        let after = self.replay_after();
+        let skips = Arc::make_mut(&mut self.skips);
+        skips.forget(after);
+        skips.add(skip);
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
+use crate::engine::Engine;
 use crate::model::ShardId;
 use crate::model::limit::SHARDS;
 use crate::store::Backing;
@@ -80,6 +81,7 @@ impl Threads {
     pub(super) fn start_shards(
         &self,
         backing: &Backing,
+        engine: &Arc<dyn Engine>,
         board: &Arc<Board>,
         writer: &Addr<StateWriter>,
         left: &Left,
@@ -89,6 +91,8 @@ impl Threads {
             let start = shard::Start {
                 id,
                 backing: backing.clone(),
+                engine: engine.clone(),
+                skips: left.skips.clone(),
                 writer: writer.clone(),
                 board: board.clone(),
                 program: left.program(id),

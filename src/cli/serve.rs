@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::actors::{Clock, Placement, Platform, StartWith};
+use crate::engine::Sound;
 use crate::store::Database;
 use crate::workspace::{Config, Program};
 
@@ -84,6 +85,7 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         backing: store.clone().into(),
         clock: Clock::system(),
         placement: Placement::Threads,
+        engine: Arc::new(Sound),
     };
     let platform = Platform::start(with).await?;
     let server = crate::http::serve(platform.clone(), store.clone(), listener)?;

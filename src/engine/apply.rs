@@ -17,9 +17,9 @@ use super::wake::next_wake;
 const LATE_AFTER: Span = Span::MINUTE.times(5);
 
 /// Applies an entry of the journal: first the wakes that were due before it, each at its own instant, then the entry.
-/// An entry that was applied before, and an event whose `message_id` was, change nothing.
+/// An entry that was applied before, an event whose `message_id` was, and a skip change nothing.
 pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
-    if entry.offset <= profile.applied {
+    if entry.offset <= profile.applied || matches!(entry.body, EntryBody::Skip(_)) {
         return Transition::default();
     }
     if let Some(winner) = profile.merged_into {
@@ -45,7 +45,7 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
         EntryBody::Event(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
         EntryBody::RankRefreshed { .. } => Cause::Time,
         EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } | EntryBody::Expect { .. } => Cause::Merge,
-        EntryBody::Deploy(_) => Cause::Deploy,
+        EntryBody::Deploy(_) | EntryBody::Skip(_) => Cause::Deploy,
     };
     profile.applied = entry.offset;
     let moment = Moment { at, offset: entry.offset };
@@ -154,6 +154,7 @@ impl Turn<'_> {
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => self.take_up_program(),
+            EntryBody::Skip(_) => return,
         }
         self.run();
     }

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::lang::rules::MessageClass;
 use crate::model::value::ValueMap;
-use crate::model::{EffectId, Entry, ProfileId, RunId, Timestamp, Value};
+use crate::model::{EffectId, Entry, EntryBody, ProfileId, RunId, Timestamp, Value};
+
+use super::skip::Skip;
 
 /// The outcome of one application. Empty where the entry was a repeat or touched nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -63,7 +65,7 @@ pub enum Cause {
 pub struct Relay {
     pub id: String,
     pub to: ProfileId,
-    pub body: crate::model::EntryBody,
+    pub body: EntryBody,
 }
 
 impl Relay {
@@ -71,6 +73,12 @@ impl Relay {
     #[must_use]
     pub fn forward(entry: &Entry, to: ProfileId) -> Self {
         Self { id: format!("forward:{}", entry.offset.0), to, body: entry.body.clone() }
+    }
+
+    /// Tells the journal what a profile passes over.
+    #[must_use]
+    pub fn skip(skip: &Skip) -> Self {
+        Self { id: format!("skip:{}", skip.id()), to: skip.profile, body: EntryBody::Skip(skip.skipped) }
     }
 }
 
@@ -187,7 +195,8 @@ pub enum Fact {
         journey: String,
         at: Timestamp,
     },
-    /// `reason`: `completed`, `exit_rule`, `left_segment`, `exit_step`, `step_removed`, `merged`, `too_many_steps`.
+    /// `reason`: `completed`, `exit_rule`, `left_segment`, `exit_step`, `step_removed`, `merged`, `too_many_steps`,
+    /// `failed`.
     RunEnded {
         run: RunId,
         journey: String,

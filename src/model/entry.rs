@@ -48,6 +48,17 @@ pub enum EntryBody {
     /// To the winning profile of a merge, at the instant of the merge: what `loser` held is on its way. What comes
     /// meanwhile waits for it.
     Expect { loser: ProfileId },
+    /// Of a profile: this is passed over, now and by every replay. It changes nothing by itself.
+    Skip(Skipped),
+}
+
+/// What is passed over, because the engine failed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Skipped {
+    Entry(Offset),
+    /// What time alone would have changed at this instant.
+    Wake(Timestamp),
 }
 
 /// A profile in bytes: see `engine::snapshot`. As JSON, base64.

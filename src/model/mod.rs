@@ -11,7 +11,7 @@ pub mod time;
 pub mod value;
 
 pub use consent::{ConsentKey, ConsentState};
-pub use entry::{Deploy, Entry, EntryBody, Snapshot, Target};
+pub use entry::{Deploy, Entry, EntryBody, Skipped, Snapshot, Target};
 pub use event::{Event, EventKind};
 pub use id::{EffectId, MessageId, Offset, ProfileId, RunId, ShardId};
 pub use time::{Moment, Span, Timestamp};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
+use crate::engine::Skips;
 use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, packed};
 
 use super::bulk::{Bulk, Conflict, row};
@@ -12,6 +13,7 @@ use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
 pub use super::quarantine::Quarantined;
+use super::skips;
 use super::{Database, StoreError};
 
 /// One group commit of the sequencer: all of it becomes durable, or nothing.
@@ -65,6 +67,7 @@ impl Database {
                 deploy::Entity::insert(row).exec_without_returning(&transaction).await?;
             }
         }
+        skips::write(&transaction, Skips::of_journal(&append.entries).iter()).await?;
         identity::write(&transaction, &append.identities, &append.entries).await?;
         write_denies(&transaction, &append.denies).await?;
         outbox::update(&transaction, &append.outbox).await?;

@@ -2,11 +2,12 @@
 
 use sea_orm::{DatabaseTransaction, EntityTrait, QueryOrder, QuerySelect};
 
+use crate::model::Timestamp;
 use crate::model::id::hash_parts;
-use crate::model::{Offset, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::quarantine;
+use super::state::Poisoned;
 use super::{Database, StoreError};
 
 /// What was refused at the door but could be read: kept with its reason.
@@ -42,12 +43,9 @@ pub(super) async fn write(transaction: &DatabaseTransaction, items: &[Quarantine
     Ok(QUARANTINE.write(transaction, rows.collect()).await?)
 }
 
-/// Keeps entries that no program could apply: once each, however often they are replayed.
-pub(super) async fn write_poison(
-    transaction: &DatabaseTransaction,
-    poison: &[&(Offset, Quarantined)],
-) -> Result<(), StoreError> {
-    let rows = poison.iter().map(|(offset, item)| kept(format!("entry-{}", offset.0), item));
+/// Keeps what the engine failed on.
+pub(super) async fn write_poison(transaction: &DatabaseTransaction, poison: &[&Poisoned]) -> Result<(), StoreError> {
+    let rows = poison.iter().map(|poisoned| kept(poisoned.id(), &poisoned.row));
     Ok(QUARANTINE.write(transaction, rows.collect()).await?)
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::engine::backfill::{Past, Wanted};
+use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
@@ -81,6 +82,9 @@ pub trait Store: Debug + Send + Sync {
 
     /// How far each shard has come; those that never committed are missing.
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError>;
+
+    /// What a replay that begins after `after` has to pass over; more does no harm.
+    async fn skips(&self, after: Offset) -> Result<Vec<Skip>, StoreError>;
 
     /// What is wanted of the histories of profiles, those merged into them included; in no order.
     async fn pasts(&self, profiles: &[ProfileId], wanted: &Wanted)
@@ -198,6 +202,10 @@ impl Store for Database {
 
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
         self.shards_reached().await
+    }
+
+    async fn skips(&self, after: Offset) -> Result<Vec<Skip>, StoreError> {
+        self.skips(after).await
     }
 
     async fn pasts(

@@ -8,6 +8,7 @@ use sea_orm::{
     QueryTrait,
 };
 
+use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
@@ -17,7 +18,7 @@ use super::entity::{merged_profile, profile, relay, setting, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Database, StoreError};
-use super::{facts, history, outbox, quarantine};
+use super::{facts, history, outbox, quarantine, skips};
 
 /// What one shard changed between two of its offsets.
 #[derive(Debug, Clone)]
@@ -34,8 +35,25 @@ pub struct ShardCommit {
     /// Entries whose event counted: rows of the profile's history.
     pub history: Vec<(ProfileId, Entry)>,
     pub relays: Vec<Relay>,
-    /// Entries that no program could apply, with the reason.
-    pub poison: Vec<(Offset, Quarantined)>,
+    /// What the engine failed on.
+    pub poison: Vec<Poisoned>,
+}
+
+/// Something that the engine failed on, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poisoned {
+    pub profile: ProfileId,
+    /// What is passed over; `None` where nothing can be.
+    pub skip: Option<Skip>,
+    pub row: Quarantined,
+}
+
+impl Poisoned {
+    /// Its id in the quarantine: once each, however often it is replayed.
+    #[must_use]
+    pub fn id(&self) -> String {
+        self.skip.as_ref().map_or_else(|| format!("profile-{}", self.profile), Skip::id)
+    }
 }
 
 impl ShardCommit {
@@ -95,6 +113,7 @@ impl Database {
         write_relays(&transaction, commits).await?;
         let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
         quarantine::write_poison(&transaction, &poison).await?;
+        skips::write(&transaction, poison.iter().filter_map(|poisoned| poisoned.skip)).await?;
         let mut reached: BTreeMap<u16, (u64, i64)> = BTreeMap::new();
         for commit in commits {
             let at = (commit.offset.0, commit.time.0);
@@ -277,7 +296,7 @@ async fn is_there(transaction: &DatabaseTransaction, commits: &[ShardCommit]) ->
         commit.effects.iter().for_each(|effect| effect.id.hash(&mut hasher));
         commit.relays.iter().for_each(|relay| relay.id.hash(&mut hasher));
         commit.history.iter().for_each(|(profile, entry)| (profile, entry.offset).hash(&mut hasher));
-        commit.poison.iter().for_each(|(offset, _)| offset.hash(&mut hasher));
+        commit.poison.iter().for_each(|poisoned| poisoned.id().hash(&mut hasher));
         (&commit.memberships, &commit.facts).hash(&mut hasher);
     }
     let mark = format!("{:016x}", hasher.finish());

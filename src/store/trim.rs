@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use crate::model::Timestamp;
 use crate::model::limit::SHARDS;
 
-use super::entity::{history, journal_block};
+use super::entity::{history, journal_block, skip};
 use super::{Database, StoreError};
 
 /// From when on things are kept; `None`: all.
@@ -55,6 +55,8 @@ impl Database {
         let Some((first, ..)) = oldest.iter().take_while(is_over).last() else { return Ok(()) };
         let over = journal_block::Column::FirstOffset.lte(*first);
         journal_block::Entity::delete_many().filter(over).exec(&self.write).await?;
+        // Whatever passes over something in what is gone has passed over it.
+        skip::Entity::delete_many().filter(skip::Column::Place.lt(*first)).exec(&self.write).await?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, Refused, StartWith};
 use tidewater::channels::Outcome;
+use tidewater::engine::Sound;
 use tidewater::engine::{Effect, snapshot};
 use tidewater::model::{Event, ProfileId, Span, Timestamp};
 use tidewater::store::Database;
@@ -85,6 +86,7 @@ async fn start_with(
         backing: store.clone().into(),
         clock: clock.clone(),
         placement: Placement::Threads,
+        engine: Arc::new(Sound),
     };
     Running { platform: Platform::start_with(with, carriers).await.unwrap(), store }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tidewater::actors::{Clock, Placement, Platform, StartWith};
+use tidewater::engine::Sound;
 use tidewater::store::Database;
 use tidewater::workspace::load::compile;
 
@@ -45,6 +46,7 @@ impl Served {
             backing: store.clone().into(),
             clock: Clock::system(),
             placement: Placement::Threads,
+            engine: Arc::new(Sound),
         };
         let platform = Platform::start(with).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

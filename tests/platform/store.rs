@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 
 use tidewater::engine::backfill::Wanted;
+use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::{Cause, MembershipChange, Relay};
 use tidewater::engine::{Effect, EffectBody, Fact, StepOutcome};
 use tidewater::model::limit::SHARDS;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{
-    ConsentKey, Deploy, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Target,
-    Timestamp, Value,
+    ConsentKey, Deploy, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, RunId, ShardId, Skipped,
+    Target, Timestamp, Value,
 };
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
 use tidewater::store::outbox::Room;
-use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
+use tidewater::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Database, Keep};
 
 use crate::databases::{TestDatabase, on_both_databases};
@@ -98,6 +99,11 @@ fn nothing(profile: ProfileId, offset: u64) -> ShardCommit {
     ShardCommit::empty(profile.shard(), Offset(offset))
 }
 
+fn poisoned(profile: ProfileId, offset: Offset, at: Timestamp) -> Poisoned {
+    let skip = Some(Skip { profile, skipped: Skipped::Entry(offset), place: offset });
+    Poisoned { profile, skip, row: quarantined("poison", at.0) }
+}
+
 /// A commit that has something of everything.
 fn full(profile: ProfileId, offset: u64) -> ShardCommit {
     let (run, journey, at) = (RunId(u128::from(offset)), "welcome".to_owned(), Timestamp(offset as i64 * 10));
@@ -124,7 +130,7 @@ fn full(profile: ProfileId, offset: u64) -> ShardCommit {
         ],
         history: vec![(profile, event(profile, offset, "Order Completed"))],
         relays: vec![relay(&format!("relay{offset}"), 3)],
-        poison: vec![(Offset(offset + 1), quarantined("poison", at.0))],
+        poison: vec![poisoned(profile, Offset(offset + 1), at)],
         ..nothing(profile, offset)
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidewater::engine::backfill::{self, Past};
-use tidewater::engine::{self, Effect, Profile, Transition, snapshot};
+use tidewater::engine::{Effect, Profile, Skips, Transition, snapshot};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, Target, Timestamp};
 use tidewater::store::outbox::OutboxStatus;
@@ -96,6 +96,7 @@ impl Replay {
 }
 
 fn a_replay_from_zero_agrees(outcome: &Outcome) {
+    let skips = Skips::of_journal(&outcome.durable.journal);
     let mut replay = Replay::default();
     let mut program = outcome.programs.values().next().expect("a program");
     for entry in &outcome.durable.journal {
@@ -110,13 +111,13 @@ fn a_replay_from_zero_agrees(outcome: &Outcome) {
         for id in concerned {
             let mut profile = replay.profiles.remove(&id).unwrap_or_else(|| Profile::new(id));
             if matches!(entry.body, EntryBody::Deploy(_)) {
-                let fired = engine::fire(&mut profile, before, Timestamp(entry.received_at.0 - 1));
+                let fired = skips.fire(&mut profile, before, Timestamp(entry.received_at.0 - 1));
                 replay.note(id, fired);
             }
             if let EntryBody::MergeAway { winner } = &entry.body {
                 replay.merges.entry(id).or_insert((*winner, entry.offset));
             }
-            let applied = engine::apply(&mut profile, program, entry);
+            let applied = skips.apply(&mut profile, program, entry);
             if applied.recorded {
                 replay.count(id, entry);
             }
@@ -126,7 +127,7 @@ fn a_replay_from_zero_agrees(outcome: &Outcome) {
         }
     }
     for (id, mut profile) in std::mem::take(&mut replay.profiles) {
-        let fired = engine::fire(&mut profile, program, outcome.end);
+        let fired = skips.fire(&mut profile, program, outcome.end);
         replay.note(id, fired);
         replay.profiles.insert(id, profile);
     }

@@ -10,6 +10,7 @@ use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
 use tidewater::actors::{Carrier, Clock, Placement, Platform, Refused, StartWith};
+use tidewater::engine::Sound;
 use tidewater::intake::{Arrival, Call, Intake, Request};
 use tidewater::model::{Span, Timestamp};
 use tidewater::store::{Backing, Journal, Store};
@@ -220,6 +221,7 @@ fn live(
             backing: backing.clone(),
             clock: sources.clock.clone(),
             placement: Placement::Here,
+            engine: Arc::new(Sound),
         };
         let work = async {
             // A start that meets a store which does not answer ends with a message, and somebody starts it again.

@@ -2,7 +2,7 @@
 //!
 //! What is durable outlives a crash; everything else goes with the platform that is dropped.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use tidewater::engine::backfill::{Past, Wanted};
+use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
 use tidewater::lang::rules::MessageClass;
@@ -18,7 +19,7 @@ use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::program::ProgramSources;
-use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
+use tidewater::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Journal, Keep, Store, StoreError};
 
 use super::world::World;
@@ -38,7 +39,8 @@ pub struct Durable {
     pub memberships: BTreeMap<(ProfileId, String), Timestamp>,
     pub changes: BTreeMap<(ProfileId, String, Timestamp, bool), MembershipChange>,
     pub history: BTreeMap<Offset, (ProfileId, String)>,
-    pub poison: BTreeSet<Offset>,
+    /// What was set aside, by its id in the quarantine.
+    pub poison: BTreeMap<String, Poisoned>,
     reached: BTreeMap<ShardId, Reached>,
     programs: BTreeMap<String, ProgramSources>,
 }
@@ -265,7 +267,7 @@ impl Durable {
                     self.relays.insert((commit.offset.0, ordinal, relay.id.clone()), relay.clone());
                 }
             }
-            self.poison.extend(commit.poison.iter().map(|(offset, _)| *offset));
+            self.poison.extend(commit.poison.iter().map(|poisoned| (poisoned.id(), poisoned.clone())));
             let Reached { offset, time } = Reached { offset: commit.offset, time: commit.time };
             let before = self.reached.entry(commit.shard).or_insert(Reached { offset, time });
             let is_behind = offset < before.offset || time < before.time;
@@ -490,6 +492,14 @@ impl Store for Memory {
 
     async fn shards_reached(&self) -> Result<Vec<(ShardId, Reached)>, StoreError> {
         self.call("shards_reached", |durable| durable.reached.clone().into_iter().collect()).await
+    }
+
+    async fn skips(&self, after: Offset) -> Result<Vec<Skip>, StoreError> {
+        self.call("skips", |durable| {
+            let skips = durable.poison.values().filter_map(|poisoned| poisoned.skip);
+            skips.filter(|skip| skip.place > after).collect()
+        })
+        .await
     }
 
     async fn pasts(

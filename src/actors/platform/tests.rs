@@ -1,13 +1,37 @@
 //! What needs a look inside: an entry that the engine cannot apply, and a full platform.
 
 use super::*;
-use crate::actors::customer::tests::TRIPPING;
-use crate::model::EventKind;
+use crate::engine::{Profile, Sound, Transition};
 use crate::model::value::ValueMap;
+use crate::model::{Entry, EntryBody, EventKind, Skipped, Span, Target};
+use crate::store::journal::Append;
 use crate::workspace::compile;
 
 const RULES: &str = "event \"Trip The Engine\" { order_id: text }\nevent \"Order Completed\" { order_id: text }\n\
                      compute orders = count of \"Order Completed\"\nsegment buyer = did \"Order Completed\"\n";
+
+/// The name of an event on which the engine of these tests panics: the only way to see what becomes of a fault that we
+/// do not know yet.
+const TRIPPING: &str = "Trip The Engine";
+/// Likewise, whose wakes.
+const SLEEPLESS: &str = "zoe";
+
+/// An engine with faults.
+#[derive(Debug)]
+struct Tripping;
+
+impl Engine for Tripping {
+    fn apply(&self, profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
+        assert!(!matches!(&entry.body, EntryBody::Event(event) if event.name == TRIPPING), "the engine tripped");
+        Sound.apply(profile, program, entry)
+    }
+
+    fn fire(&self, profile: &mut Profile, program: &Program, up_to: Timestamp) -> Transition {
+        let is_due = profile.wake().is_some_and(|wake| wake <= up_to);
+        assert!(!is_due || profile.id() != ProfileId::from_identifier("user_id", SLEEPLESS), "the engine fell asleep");
+        Sound.fire(profile, program, up_to)
+    }
+}
 
 /// A platform, and the database that it stands on.
 struct Running {
@@ -28,15 +52,20 @@ async fn start(dir: &std::path::Path) -> Running {
 }
 
 async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running {
+    let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
+    start_on(store, rules, clock, Arc::new(Tripping)).await
+}
+
+async fn start_on(store: crate::store::Database, rules: &str, clock: Clock, engine: Arc<dyn Engine>) -> Running {
     let files = vec![
         ("tidewater.yaml".to_owned(), "sources:\n  shop: test-write-key\n".to_owned()),
         ("rules/shop.tide".to_owned(), rules.to_owned()),
     ];
     let loaded = compile(files, &|_| None);
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
-    let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.display())).await.unwrap();
     let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
-    let with = StartWith { program, config, backing: store.clone().into(), clock, placement: Placement::Threads };
+    let (backing, placement) = (store.clone().into(), Placement::Threads);
+    let with = StartWith { program, config, backing, clock, placement, engine };
     Running { platform: Platform::start(with).await.unwrap(), store }
 }
 
@@ -80,6 +109,71 @@ async fn an_entry_that_cannot_be_applied_goes_to_quarantine_and_the_rest_goes_on
     platform.settle().await;
     assert_eq!(platform.store.quarantine(10).await.unwrap().len(), 1);
     assert_eq!(platform.store.message_counts().await.unwrap().len(), 4);
+    platform.stop().await;
+}
+
+/// What the journal tells to have been passed over, by whom.
+fn skips_of(journal: &[Entry]) -> Vec<(Target, Skipped)> {
+    let skip = |entry: &Entry| match entry.body {
+        EntryBody::Skip(skipped) => Some((entry.target, skipped)),
+        _ => None,
+    };
+    journal.iter().filter_map(skip).collect()
+}
+
+async fn states_of(platform: &Running, profiles: &[ProfileId]) -> BTreeMap<ProfileId, Vec<u8>> {
+    let saved = platform.store.load_profiles(profiles).await.unwrap();
+    saved.into_iter().map(|saved| (saved.id, saved.snapshot)).collect()
+}
+
+#[actix_rt::test]
+async fn what_was_passed_over_is_passed_over_by_a_mended_engine_too() {
+    let rules = format!("{RULES}segment fresh = did \"Order Completed\" in last 1 hour\n");
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let begin = Timestamp::parse("2026-03-01T09:30:00Z").unwrap();
+    let clock = Clock::virtual_from(begin);
+    let platform = start_with(dir.path(), &rules, clock.clone()).await;
+    let order = |id: &str, user: &str| event(id, "Order Completed", user);
+    let first = vec![order("m1", "ada"), event("m2", TRIPPING, "ada"), order("m3", SLEEPLESS), order("m4", "bob")];
+    platform.ingest(first, Vec::new()).await.unwrap();
+    // The very first that is known of someone.
+    platform.ingest(vec![event("m5", TRIPPING, "eve")], Vec::new()).await.unwrap();
+    platform.settle().await;
+    clock.advance(Span::HOUR.times(2));
+    platform.settle().await;
+    let fresh = platform.store.segment_members("fresh", None, 10).await.unwrap();
+    let [ada, zoe, bob, eve] = ["ada", SLEEPLESS, "bob", "eve"].map(|name| ProfileId::from_identifier("user_id", name));
+    let fresh: Vec<_> = fresh.into_iter().map(|member| member.profile).collect();
+    assert_eq!(fresh, [zoe], "nobody looked at what the end of her hour changes");
+    platform.ingest(vec![order("m6", "ada"), order("m7", SLEEPLESS), order("m8", "eve")], Vec::new()).await.unwrap();
+    platform.settle().await;
+    let lived = states_of(&platform, &[ada, zoe, bob, eve]).await;
+    let journal = platform.store.read_journal(Offset(0), 1_000).await.unwrap();
+    let trips = journal.iter().filter(|entry| matches!(&entry.body, EntryBody::Event(event) if event.name == TRIPPING));
+    let trips: Vec<Offset> = trips.map(|entry| entry.offset).collect();
+    let told = skips_of(&journal);
+    let [first, second] = trips[..] else { panic!("{trips:?}") };
+    assert!(told.contains(&(Target::Profile(ada), Skipped::Entry(first))), "{told:?}");
+    assert!(told.contains(&(Target::Profile(eve), Skipped::Entry(second))), "{told:?}");
+    let end_of_hour = begin + Span::HOUR;
+    let is_hers = |(target, skipped): &&(Target, Skipped)| {
+        *target == Target::Profile(zoe) && matches!(skipped, Skipped::Wake(at) if *at >= end_of_hour)
+    };
+    assert_eq!((told.iter().filter(is_hers).count(), told.len()), (1, 3), "{told:?}");
+    let (version, sources) = platform.store.active_program().await.unwrap().unwrap();
+    platform.stop().await;
+
+    // Another database knows no more than the journal, and its engine trips over nothing.
+    let store = crate::store::Database::open(&format!("sqlite://{}/copy.db", copy.path().display())).await.unwrap();
+    store.save_program(&version, &sources).await.unwrap();
+    for entries in journal.chunk_by(|one, next| one.received_at == next.received_at) {
+        store.append(&Append { entries: entries.to_vec(), ..Append::default() }).await.unwrap();
+    }
+    let platform = start_on(store, &rules, clock, Arc::new(Sound)).await;
+    platform.settle().await;
+    let replayed = states_of(&platform, &[ada, zoe, bob, eve]).await;
+    assert_eq!((lived.len(), lived), (4, replayed), "to the byte");
+    assert!(platform.store.quarantine(10).await.unwrap().is_empty(), "nothing failed this time");
     platform.stop().await;
 }
 

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use crate::actors::{Clock, Placement, Platform, StartWith};
 use crate::channels::email::catcher::{CaughtMail, MailCatcher};
 use crate::channels::webhook::catcher::HookCatcher;
+use crate::engine::Sound;
 use crate::model::{Span, Timestamp};
 use crate::store::Database;
 
@@ -74,6 +75,7 @@ impl Stage {
             backing: store.clone().into(),
             clock: Clock::virtual_from(start),
             placement: Placement::Threads,
+            engine: Arc::new(Sound),
         };
         let platform = Platform::start(with).await?;
         let server = crate::http::serve(platform.clone(), store.clone(), listener)?;

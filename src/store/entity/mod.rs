@@ -19,3 +19,4 @@ pub mod schedule_fired;
 pub mod segment_day;
 pub mod setting;
 pub mod shard_offset;
+pub mod skip;

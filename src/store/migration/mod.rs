@@ -3,6 +3,7 @@
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 mod outbox_turns;
+mod skips;
 mod v1;
 mod v2;
 mod v3;
@@ -17,6 +18,7 @@ impl MigratorTrait for Migrator {
             Box::new(v2::Migration),
             Box::new(v3::Migration),
             Box::new(outbox_turns::Migration),
+            Box::new(skips::Migration),
         ]
     }
 }
