@@ -8,6 +8,7 @@ mod check;
 mod run;
 mod script;
 mod store;
+mod strikes;
 mod world;
 
 use std::panic::catch_unwind;

@@ -131,6 +131,8 @@ pub struct Outcome {
     pub withdrawn: Vec<(String, usize)>,
     pub lives: usize,
     pub calls: usize,
+    /// Strikes that were planned and took place.
+    pub struck: usize,
 }
 
 /// The sources: where they are in the script, and what was answered.
@@ -157,12 +159,26 @@ fn rng(seed: u64, stream: u64) -> TestRng {
 
 const DEATHS: usize = 8;
 
+/// What is to be played, whatever goes wrong meanwhile.
+pub struct Play {
+    /// What the weather and the far side do by chance.
+    pub seed: u64,
+    /// Bytes of the customers that may be live.
+    pub memory: usize,
+    pub start: Timestamp,
+    pub script: Vec<Step>,
+}
+
+/// One life of a platform: which of the two programs it starts with, and what its store does to it.
+pub struct Life {
+    pub first: usize,
+    pub weather: Weather,
+}
+
 pub fn run(seed: u64) -> Outcome {
     let mut chance = rng(seed, 0);
     // In half of the runs hardly anyone has room in memory, and is let go and loaded again all the time.
     let memory = [1 << 30, 1 << 19][chance.random_range(0..2)];
-    let workspaces = [workspace(memory, false), workspace(memory, true)];
-    let programs = workspaces.iter().map(|(program, _)| (program.version.clone(), program.clone())).collect();
     let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
     let steps = chance.random_range(4..14);
     let script = Author { chance: &mut chance, now: start, sent: Vec::new() }.write(steps);
@@ -171,31 +187,43 @@ pub fn run(seed: u64) -> Outcome {
         lies: [0, 5, 40][chance.random_range(0..3)],
         dies: [0, 1, 2, 4][chance.random_range(0..4)],
         slow: [1, 10, 200][chance.random_range(0..3)],
+        strike: None,
     };
-    let world = World::new(rng(seed, 1));
+    play(&Play { seed, memory, start, script }, |lives| Life {
+        // A start may be the first after an edit, or after the edit was taken back.
+        first: chance.random_range(0..2),
+        weather: if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather },
+    })
+}
+
+/// Plays a script through as many lives as it takes. `next_life` is given how many there were.
+pub fn play(play: &Play, mut next_life: impl FnMut(usize) -> Life) -> Outcome {
+    let workspaces = [workspace(play.memory, false), workspace(play.memory, true)];
+    let programs = workspaces.iter().map(|(program, _)| (program.version.clone(), program.clone())).collect();
+    let world = World::new(rng(play.seed, 1));
     let sources = Arc::new(Sources {
         intake: Intake::new(workspaces[0].0.clone()),
-        clock: Clock::virtual_from(start),
+        clock: Clock::virtual_from(play.start),
         world: world.clone(),
         told: Mutex::default(),
     });
-    let (mut durable, mut next, mut lives, mut calls) = (Durable::default(), 0, 0, 0);
+    let (mut durable, mut next, mut lives, mut calls, mut struck) = (Durable::default(), 0, 0, 0, 0);
     loop {
-        let weather = if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather };
-        let memory = Memory::new(durable, rng(seed, 2 + lives as u64), weather, &world);
-        // A start may be the first after an edit, or after the edit was taken back.
-        let first = chance.random_range(0..2);
-        let is_done = live(&memory, &workspaces, first, &sources, &script, &mut next);
+        let Life { first, weather } = next_life(lives);
+        let memory = Memory::new(durable, rng(play.seed, 2 + lives as u64), weather, &world);
+        let is_done = live(&memory, &workspaces, first, &sources, &play.script, &mut next);
         durable = memory.durable();
         lives += 1;
-        calls += *memory.calls.lock().unwrap();
+        let called = *memory.calls.lock().unwrap();
+        calls += called;
+        struck += usize::from(weather.strike.is_some_and(|(number, _)| number < called));
         if is_done {
             break;
         }
     }
     let told = std::mem::take(&mut *sources.told.lock().unwrap());
     let Told { sent, acked, withdrawn } = told;
-    Outcome { programs, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls }
+    Outcome { programs, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls, struck }
 }
 
 /// One life of the platform. False if it died.

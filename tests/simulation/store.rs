@@ -67,9 +67,11 @@ pub struct Weather {
     pub dies: u32,
     /// Longest a call takes, in milliseconds.
     pub slow: u64,
+    /// The call of this number, the first being 0, goes wrong like this, whatever the chances are.
+    pub strike: Option<(usize, Fault)>,
 }
 
-pub const CALM: Weather = Weather { fails: 0, lies: 0, dies: 0, slow: 3 };
+pub const CALM: Weather = Weather { fails: 0, lies: 0, dies: 0, slow: 3, strike: None };
 
 #[derive(Debug)]
 pub struct Memory {
@@ -96,8 +98,10 @@ impl Memory {
         })
     }
 
+    /// Nothing goes wrong by chance any more.
     pub fn clear_up(&self) {
-        lock(&self.weather).1 = CALM;
+        let weather = &mut lock(&self.weather).1;
+        *weather = Weather { strike: weather.strike, ..CALM };
     }
 
     pub fn durable(&self) -> Durable {
@@ -106,8 +110,24 @@ impl Memory {
 
     /// One call: takes its time, and perhaps goes wrong.
     async fn call<T>(&self, what: &str, effect: impl FnOnce(&mut Durable) -> T) -> Result<T, StoreError> {
-        let (pause, fault) = self.forecast();
-        *lock(&self.calls) += 1;
+        let weather = self.forecast(true);
+        self.under(weather, what, effect).await
+    }
+
+    /// A look into a shard. Where nobody lives it tells nothing, and is no call of its own to strike at: of 256 shards
+    /// a run uses a few.
+    async fn look<T>(&self, shard: ShardId, what: &str, at: impl FnOnce(&mut Durable) -> T) -> Result<T, StoreError> {
+        let is_lived_in = lock(&self.durable).profiles.keys().any(|id| id.shard() == shard);
+        let weather = self.forecast(is_lived_in);
+        self.under(weather, what, at).await
+    }
+
+    async fn under<T>(
+        &self,
+        (pause, fault): (u64, Fault),
+        what: &str,
+        effect: impl FnOnce(&mut Durable) -> T,
+    ) -> Result<T, StoreError> {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         match fault {
             Fault::None => Ok(effect(&mut lock(&self.durable))),
@@ -129,19 +149,24 @@ impl Memory {
         std::future::pending().await
     }
 
-    fn forecast(&self) -> (u64, Fault) {
+    /// How long the next call takes, and what goes wrong with it. One that `counts` has a number.
+    fn forecast(&self, counts: bool) -> (u64, Fault) {
         let (chance, weather) = &mut *lock(&self.weather);
+        let calls = &mut *lock(&self.calls);
+        let number = counts.then_some(*calls);
+        *calls += usize::from(counts);
         let pause = chance.random_range(0..=weather.slow);
         let dice = chance.random_range(0..1_000_u32);
-        let Weather { fails, lies, dies, .. } = *weather;
-        let fault = match dice {
+        let Weather { fails, lies, dies, strike, .. } = *weather;
+        let struck = strike.filter(|(struck, _)| Some(*struck) == number).map(|(_, fault)| fault);
+        let by_chance = match dice {
             _ if dice < dies => Fault::DiesBefore,
             _ if dice < 2 * dies => Fault::DiesAfter,
             _ if dice < 2 * dies + fails => Fault::Fails,
             _ if dice < 2 * dies + fails + lies => Fault::Lies,
             _ => Fault::None,
         };
-        (pause, fault)
+        (pause, struck.unwrap_or(by_chance))
     }
 }
 
@@ -463,7 +488,7 @@ impl Store for Memory {
         after: Option<ProfileId>,
         limit: u64,
     ) -> Result<Vec<ProfileId>, StoreError> {
-        self.call("profiles_of_shard", |durable| {
+        self.look(shard, "profiles_of_shard", |durable| {
             let later =
                 durable.profiles.keys().filter(|id| id.shard() == shard && after.is_none_or(|after| **id > after));
             later.take(limit as usize).copied().collect()
@@ -478,7 +503,7 @@ impl Store for Memory {
         until: Timestamp,
         limit: u64,
     ) -> Result<Vec<(Timestamp, ProfileId)>, StoreError> {
-        self.call("wakes", |durable| {
+        self.look(shard, "wakes", |durable| {
             let of_shard = durable.profiles.values().filter(|saved| saved.id.shard() == shard);
             let wakes = of_shard.filter_map(|saved| Some((saved.wake?, saved.id)));
             let mut wakes: Vec<_> =
