@@ -5,6 +5,12 @@
 //! `TIDEWATER_SEED=123 cargo nextest run --test simulation --no-capture -E 'test(seeds)'` runs one again.
 
 mod check;
+mod conformance;
+#[allow(dead_code, reason = "the platform's tests ask more of it")]
+#[path = "../platform/databases.rs"]
+mod databases;
+#[path = "../platform/postgres.rs"]
+mod postgres;
 mod run;
 mod script;
 mod store;

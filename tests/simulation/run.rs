@@ -150,7 +150,8 @@ struct Told {
     withdrawn: Vec<(String, usize)>,
 }
 
-fn rng(seed: u64, stream: u64) -> TestRng {
+/// Chance of a run: each use has a stream of its own.
+pub fn rng(seed: u64, stream: u64) -> TestRng {
     let mut bytes = [0_u8; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     bytes[8..16].copy_from_slice(&stream.to_le_bytes());

@@ -2,7 +2,8 @@
 //!
 //! What is durable outlives a crash; everything else goes with the platform that is dropped.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -387,7 +388,7 @@ impl Durable {
             if let Some(item) = self.outbox.get_mut(&id) {
                 claim.served = Some(lane(&effect));
                 claim.taken.push(Claimed { effect, attempts: item.attempts });
-                (item.status, item.attempts) = (OutboxStatus::Taken, item.attempts + 1);
+                (item.status, item.attempts, item.updated_at) = (OutboxStatus::Taken, item.attempts + 1, now);
             }
         }
         claim
@@ -532,7 +533,11 @@ impl Store for Memory {
         profiles: &[ProfileId],
         wanted: &Wanted,
     ) -> Result<HashMap<ProfileId, Vec<Past>>, StoreError> {
-        self.call("pasts", |durable| profiles.iter().map(|id| (*id, durable.past(*id, wanted))).collect()).await
+        self.call("pasts", |durable| {
+            let pasts = profiles.iter().map(|id| (*id, durable.past(*id, wanted)));
+            pasts.filter(|(_, past)| !past.is_empty()).collect()
+        })
+        .await
     }
 
     async fn pending_relays(&self, limit: usize) -> Result<Vec<Relay>, StoreError> {
@@ -566,7 +571,10 @@ impl Store for Memory {
     async fn outbox(&self, status: Option<OutboxStatus>, limit: u64) -> Result<Vec<OutboxItem>, StoreError> {
         self.call("outbox", |durable| {
             let of_status = durable.outbox.values().filter(|item| status.is_none_or(|status| item.status == status));
-            of_status.take(limit as usize).cloned().collect()
+            let mut items: Vec<OutboxItem> = of_status.cloned().collect();
+            items.sort_by_key(|item| (Reverse(item.effect.decided_at), item.effect.id));
+            items.truncate(limit as usize);
+            items
         })
         .await
     }
