@@ -45,10 +45,21 @@ pub struct StartWith {
 /// Why the platform does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error(transparent)]
+    #[error("{0}{advice}", advice = advice(.0))]
     Store(#[from] StoreError),
     #[error("{0}")]
     Unusable(String),
+}
+
+/// What to do about it, where the store itself cannot say.
+fn advice(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Corrupt(_) => {
+            ". Nothing is skipped, as it would be lost without a word: look after the disk, and restore the last backup of \
+             the database"
+        }
+        StoreError::Database(_) | StoreError::Unusable(_) => "",
+    }
 }
 
 /// Events that are durable.

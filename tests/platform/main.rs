@@ -18,4 +18,5 @@ mod sdk;
 mod served;
 mod shop;
 mod store;
+mod torn;
 mod withdrawal;
