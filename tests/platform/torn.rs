@@ -86,7 +86,7 @@ impl Written {
         let found = store.read_journal(Offset(0), 1_000).await.unwrap();
         let count = found.len() as u64;
         let whole: Vec<Entry> = (0..APPENDS).flat_map(block).collect();
-        assert!(found == whole[..found.len()] && count % 3 == 0, "whole appends, in order, from the first");
+        assert!(found == whole[..found.len()] && count.is_multiple_of(3), "whole appends, in order, from the first");
         assert_eq!(store.journal_head().await.unwrap().offset.0, count);
         assert!(count >= self.answered_by(intact), "{count} entries; intact up to byte {intact}: {:?}", self.answered);
         // And it goes on from there.
