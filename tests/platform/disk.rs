@@ -1,7 +1,8 @@
-//! The real binary on a disk that fills up: what cannot be kept is refused with the reason, what was accepted stays, and
-//! when there is room again it goes on by itself.
+//! The real binary on a disk that fills up, or whose writes or syncs fail: what cannot be kept is refused with the reason,
+//! what was accepted stays, and when the disk is good again it goes on by itself.
 //!
-//! The disk is full for this process alone: `prlimit` bounds how large a file of it may grow, and lifts the bound later.
+//! The disk is bad for this process alone: `prlimit` bounds how large a file of it may grow, and libfiu
+//! (<https://blitiri.com.ar/p/libfiu>) lets calls of the system fail; both are lifted later.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -38,13 +39,48 @@ async fn post(client: &reqwest::Client, url: &str, id: &str) -> (u16, String) {
 
 #[actix_rt::test]
 async fn a_full_disk_refuses_loses_nothing_and_is_over_when_there_is_room() {
-    let mut running = Running::start().await;
+    let running = Running::start().await;
+    let room = (largest(running.folder.path()) + 300_000).to_string();
+    refuses_and_goes_on(running, |server, is_bad| bound_files(server, if is_bad { &room } else { "unlimited" })).await;
+}
+
+/// Under libfiu calls of the system fail as they are told to.
+async fn a_call_of_the_system_fails(call: &str) {
+    let pipes = tempfile::tempdir().unwrap();
+    let pipe = pipes.path().join("fiu").display().to_string();
+    let running = Running::start_under(&["fiu-run", "-x", "-f", &pipe]).await;
+    let point = |server: &Server, is_bad: bool| {
+        let order = match is_bad {
+            // 5 is EIO.
+            true => format!("enable name={call},failinfo=5"),
+            false => format!("disable name={call}"),
+        };
+        let pid = server.child.id().to_string();
+        assert!(Command::new("fiu-ctrl").args(["-f", &pipe, "-c", &order, &pid]).status().unwrap().success());
+    };
+    refuses_and_goes_on(running, point).await;
+}
+
+#[actix_rt::test]
+async fn a_failed_sync_is_never_an_answer_with_yes() {
+    a_call_of_the_system_fails("posix/io/sync/*").await;
+}
+
+#[actix_rt::test]
+async fn a_write_that_the_device_refuses_is_never_an_answer_with_yes() {
+    a_call_of_the_system_fails("posix/io/rw/pwrite*").await;
+}
+
+/// Makes the disk bad until the server refuses, and good again: it has to go on by itself, with all that it accepted.
+async fn refuses_and_goes_on(mut running: Running, make_bad: impl Fn(&Server, bool)) {
     let (client, url, folder) = (running.client.clone(), running.url.clone(), running.folder.path().to_owned());
     let (mut kept, mut refused) = (BTreeSet::new(), BTreeSet::new());
-    bound_files(&running.server, &(largest(&folder) + 300_000).to_string());
+    assert_eq!(post(&client, &url, "before").await.0, 200);
+    kept.insert("before".to_owned());
+    make_bad(&running.server, true);
     let deadline = Instant::now() + PATIENCE;
     for n in 0.. {
-        assert!(Instant::now() < deadline, "the disk never filled up");
+        assert!(Instant::now() < deadline, "the disk never went bad");
         let id = format!("m{n}");
         let (status, answer) = post(&client, &url, &id).await;
         if status == 200 {
@@ -56,16 +92,18 @@ async fn a_full_disk_refuses_loses_nothing_and_is_over_when_there_is_room() {
         refused.insert(id);
         break;
     }
-    assert!(!kept.is_empty(), "there was some room");
     let ready = client.get(format!("{url}/readyz")).send().await.unwrap();
     assert_eq!(ready.status().as_u16(), 503);
-    assert_eq!(post(&client, &url, "still-full").await.0, 503);
-    refused.insert("still-full".to_owned());
-    bound_files(&running.server, "unlimited");
+    for n in 0..5 {
+        let id = format!("still-bad-{n}");
+        assert_eq!(post(&client, &url, &id).await.0, 503);
+        refused.insert(id);
+    }
+    make_bad(&running.server, false);
     // Nobody restarts it.
     running.server.ready(&client, &url).await;
-    assert_eq!(post(&client, &url, "room-again").await.0, 200);
-    kept.insert("room-again".to_owned());
+    assert_eq!(post(&client, &url, "good-again").await.0, 200);
+    kept.insert("good-again".to_owned());
     running.restart().await;
     let store = Database::open_existing(&format!("sqlite://{}/data/tidewater.db", folder.display())).await.unwrap();
     let deadline = Instant::now() + PATIENCE;

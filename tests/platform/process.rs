@@ -17,11 +17,18 @@ pub struct Server {
 
 impl Server {
     pub fn start(workspace: &Path) -> Self {
+        Self::start_under(&[], workspace)
+    }
+
+    /// Starts it under a command that runs another, such as `faketime`.
+    pub fn start_under(command: &[&str], workspace: &Path) -> Self {
         let log = workspace.join("server.log");
         let output = std::fs::OpenOptions::new().create(true).append(true).open(&log).unwrap();
         // A file that may not grow is an error to the server, as a full disk is, and not its end.
         let child = Command::new("sh")
-            .args(["-c", "trap '' XFSZ; exec \"$0\" serve --workspace \"$1\"", env!("CARGO_BIN_EXE_tidewater")])
+            .args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"])
+            .args(command)
+            .args([env!("CARGO_BIN_EXE_tidewater"), "serve", "--workspace"])
             .arg(workspace)
             .stdin(Stdio::null())
             .stdout(output.try_clone().unwrap())
@@ -72,13 +79,18 @@ pub struct Running {
 
 impl Running {
     pub async fn start() -> Self {
+        Self::start_under(&[]).await
+    }
+
+    /// Starts it under a command that runs another. A restart is without.
+    pub async fn start_under(command: &[&str]) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
         write_workspace(folder.path(), port, "http://127.0.0.1:9/", None);
-        let server = Server::start(folder.path());
+        let server = Server::start_under(command, folder.path());
         let mut running = Self { folder, url, client, server };
         running.server.ready(&running.client, &running.url).await;
         running
