@@ -20,10 +20,29 @@ pub(super) struct Gauges {
     steps: AtomicU64,
     profiles_saved: AtomicU64,
     /// Of all shards together.
-    profiles_unsaved: AtomicUsize,
+    held: [AtomicUsize; 4],
     commits: AtomicU64,
     /// From the instant of the decision's cause to the effect in the outbox, in milliseconds.
     effect_delay: Mutex<Option<Histogram<u64>>>,
+}
+
+/// What a shard holds in memory.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Held {
+    /// Profiles whose last state is not in the store yet.
+    pub(super) unsaved: usize,
+    /// Customers that are live.
+    pub(super) live: usize,
+    /// Bytes of their states, packed, as far as they are known.
+    pub(super) packed: usize,
+    /// Wakes of profiles.
+    pub(super) wakes: usize,
+}
+
+impl Held {
+    fn numbers(self) -> [usize; 4] {
+        [self.unsaved, self.live, self.packed, self.wakes]
+    }
 }
 
 /// What they say at one moment.
@@ -43,6 +62,12 @@ pub struct Reading {
     pub profiles_saved: u64,
     /// Profiles whose last state is not in the store yet; the journal has what it takes to make it again.
     pub profiles_unsaved: u64,
+    /// Customers that are live.
+    pub customers_live: u64,
+    /// Bytes of the states of the live customers, packed but not compressed, as far as they are known.
+    pub customers_live_packed: u64,
+    /// Wakes of profiles that are in memory: those of the near future, and of profiles that are not saved.
+    pub wakes_in_memory: u64,
     /// Transactions of state.
     pub commits: u64,
     /// From an entry's `received_at` (or a wake's instant) to the effect in the outbox: quantile and milliseconds.
@@ -56,7 +81,7 @@ impl Gauges {
             effects: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             profiles_saved: AtomicU64::new(0),
-            profiles_unsaved: AtomicUsize::new(0),
+            held: Default::default(),
             commits: AtomicU64::new(0),
             effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
         }
@@ -87,10 +112,12 @@ impl Gauges {
         }
     }
 
-    /// A shard has so many unsaved profiles `now`, and had so many `before`.
-    pub(super) fn unsaved(&self, before: usize, now: usize) {
-        self.profiles_unsaved.fetch_add(now, Ordering::Relaxed);
-        self.profiles_unsaved.fetch_sub(before, Ordering::Relaxed);
+    /// A shard holds this `now`, and held that `before`.
+    pub(super) fn held(&self, before: Held, now: Held) {
+        for ((total, now), before) in self.held.iter().zip(now.numbers()).zip(before.numbers()) {
+            total.fetch_add(now, Ordering::Relaxed);
+            total.fetch_sub(before, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn commits(&self) -> u64 {
@@ -98,6 +125,8 @@ impl Gauges {
     }
 
     pub(super) fn read(&self, waiting: usize, sweeps: usize) -> Reading {
+        let [profiles_unsaved, customers_live, customers_live_packed, wakes_in_memory] =
+            self.held.each_ref().map(|total| total.load(Ordering::Relaxed) as u64);
         let delays = self.effect_delay.lock().unwrap_or_else(PoisonError::into_inner);
         let quantile = |at: f64| delays.as_ref().map_or(0, |delays| delays.value_at_quantile(at));
         Reading {
@@ -107,7 +136,10 @@ impl Gauges {
             effects: self.effects.load(Ordering::Relaxed),
             steps: self.steps.load(Ordering::Relaxed),
             profiles_saved: self.profiles_saved.load(Ordering::Relaxed),
-            profiles_unsaved: self.profiles_unsaved.load(Ordering::Relaxed) as u64,
+            profiles_unsaved,
+            customers_live,
+            customers_live_packed,
+            wakes_in_memory,
             commits: self.commits(),
             effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),
         }

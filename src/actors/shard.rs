@@ -27,6 +27,7 @@ use super::batch::{Batch, Done, Mode, patiently};
 use super::board::Board;
 use super::broadcast::{Broadcast, Broadcasts, Visit};
 use super::customer::{Customer, Poison, Task};
+use super::gauges::Held;
 use super::pending::Pending;
 use super::slot::Slots;
 use super::state_writer::StateWriter;
@@ -118,8 +119,8 @@ pub(super) struct Shard {
     is_turn_of_others: bool,
     /// Nothing came since the last look.
     is_quiet: bool,
-    /// Unsaved profiles, as the gauge knows.
-    behind: usize,
+    /// What the gauges know of it.
+    held: Held,
     flushers: Vec<oneshot::Sender<()>>,
 }
 
@@ -172,7 +173,7 @@ impl Shard {
             is_checkpoint_due: false,
             is_turn_of_others: false,
             is_quiet: true,
-            behind: 0,
+            held: Held::default(),
             flushers: Vec::new(),
         }
     }
@@ -190,8 +191,13 @@ impl Shard {
             }
         }
         self.save(ctx);
-        let behind = self.unsaved.behind();
-        self.board.gauges.unsaved(std::mem::replace(&mut self.behind, behind), behind);
+        let held = self.held();
+        self.board.gauges.held(std::mem::replace(&mut self.held, held), held);
+    }
+
+    fn held(&self) -> Held {
+        let Self { unsaved, slots, wakes, .. } = self;
+        Held { unsaved: unsaved.behind(), live: slots.len(), packed: slots.packed(), wakes: wakes.len() }
     }
 
     /// The queue and everything else take turns: a wave of wakes, a sweep or a round of saving holds nobody up.

@@ -21,21 +21,23 @@ const INFLATION: usize = 3;
 struct Slot<A> {
     address: A,
     touched: Instant,
-    bytes: usize,
+    /// Bytes of its state, packed; 0 while they are not known.
+    packed: usize,
 }
 
 /// The live customers of a shard, by address.
 #[derive(Debug)]
 pub(super) struct Slots<A> {
     live: HashMap<ProfileId, Slot<A>>,
-    bytes: usize,
+    /// Of all of them.
+    packed: usize,
     /// Bytes that live customers may take, about.
     budget: usize,
 }
 
 impl<A: Clone> Slots<A> {
     pub(super) fn new(budget: usize) -> Self {
-        Self { live: HashMap::new(), bytes: 0, budget }
+        Self { live: HashMap::new(), packed: 0, budget }
     }
 
     pub(super) fn address(&self, profile: ProfileId) -> Option<A> {
@@ -45,21 +47,36 @@ impl<A: Clone> Slots<A> {
     /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its
     /// state, packed, where they are known.
     pub(super) fn keep(&mut self, profile: ProfileId, address: A, at_rest: Option<usize>, now: Instant) {
-        let before = self.live.get(&profile).map_or(0, |slot| slot.bytes);
-        let bytes = at_rest.map_or(before.max(ACTOR_BYTES), |bytes| ACTOR_BYTES + bytes * INFLATION);
-        self.bytes = self.bytes + bytes - before;
-        self.live.insert(profile, Slot { address, touched: now, bytes });
+        let before = self.live.get(&profile).map_or(0, |slot| slot.packed);
+        let packed = at_rest.unwrap_or(before);
+        self.packed = self.packed + packed - before;
+        self.live.insert(profile, Slot { address, touched: now, packed });
     }
 
     /// Forgets a customer whose state cannot be trusted any more.
     pub(super) fn discard(&mut self, profile: ProfileId) {
         if let Some(slot) = self.live.remove(&profile) {
-            self.bytes -= slot.bytes;
+            self.packed -= slot.packed;
         }
     }
 
     pub(super) fn is_over_budget(&self) -> bool {
-        self.bytes > self.budget
+        self.bytes() > self.budget
+    }
+
+    /// What the live customers take, about.
+    fn bytes(&self) -> usize {
+        self.live.len() * ACTOR_BYTES + self.packed * INFLATION
+    }
+
+    /// How many are live.
+    pub(super) fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Bytes of the states of the live, packed, as far as they are known.
+    pub(super) fn packed(&self) -> usize {
+        self.packed
     }
 
     /// Lets go of those that have been idle for long. `is_held` tells who must stay.
@@ -77,7 +94,7 @@ impl<A: Clone> Slots<A> {
             self.live.iter().filter(|(id, _)| !is_held(**id)).map(|(id, slot)| (slot.touched, *id)).collect();
         idle.sort_unstable();
         for (_, profile) in idle {
-            if self.bytes <= self.budget / 4 * 3 {
+            if self.bytes() <= self.budget / 4 * 3 {
                 return;
             }
             self.discard(profile);
@@ -85,19 +102,14 @@ impl<A: Clone> Slots<A> {
     }
 
     fn let_go(&mut self, goes: impl Fn(ProfileId, &Slot<A>) -> bool) {
-        let bytes = &mut self.bytes;
+        let packed = &mut self.packed;
         self.live.retain(|profile, slot| {
             let stays = !goes(*profile, slot);
             if !stays {
-                *bytes -= slot.bytes;
+                *packed -= slot.packed;
             }
             stays
         });
-    }
-
-    #[cfg(test)]
-    fn len(&self) -> usize {
-        self.live.len()
     }
 }
 
@@ -125,8 +137,11 @@ mod tests {
         slots.keep(ProfileId(1), 1, Some(10_000), start);
         slots.keep(ProfileId(2), 2, None, start + IDLE);
         assert!(slots.is_over_budget());
+        slots.keep(ProfileId(1), 1, None, start);
+        assert_eq!((slots.len(), slots.packed()), (2, 10_000), "what is known of a state is not forgotten");
         slots.sweep(start + IDLE, |_| false);
         assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(2)));
+        assert_eq!(slots.packed(), 0);
         assert!(!slots.is_over_budget());
     }
 }

@@ -27,6 +27,11 @@ impl Wakes {
         }
     }
 
+    /// How many are in memory.
+    pub(super) fn len(&self) -> usize {
+        self.by_time.len()
+    }
+
     /// Notes when a profile is to be woken next, if at all.
     pub(super) fn set(&mut self, profile: ProfileId, at: Option<Timestamp>) {
         let old = match at {
@@ -118,6 +123,7 @@ mod tests {
         wakes.reading((Timestamp(550), ProfileId(u128::MAX)));
         wakes.saved(ADA);
         wakes.saved(BOB);
+        assert_eq!(wakes.len(), 1);
         // The store's answer is older than what is known of Ada here.
         wakes.read(vec![(Timestamp(8), ADA)], (Timestamp(550), ProfileId(u128::MAX)));
         assert_eq!(wakes.take_due(Timestamp(1_000), 9), [ADA]);

@@ -27,6 +27,14 @@ fn text(reading: &Reading) -> String {
             "Profiles whose last state is not in the store yet.",
             reading.profiles_unsaved,
         ),
+        ("tidewater_customers_live", "gauge", "Customers that are live.", reading.customers_live),
+        (
+            "tidewater_customers_live_packed_bytes",
+            "gauge",
+            "Bytes of the states of live customers, packed but not compressed.",
+            reading.customers_live_packed,
+        ),
+        ("tidewater_wakes_in_memory", "gauge", "Wakes of profiles that are in memory.", reading.wakes_in_memory),
         ("tidewater_state_commits_total", "counter", "Transactions of state.", reading.commits),
     ];
     let mut out = String::new();
