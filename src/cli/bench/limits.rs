@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::cli::output::Failure;
 use crate::store::limit::plain_inserts;
 
-use super::load::Shape;
+use super::shape::Shape;
 
 /// Events of one group commit, as under full load.
 const GROUP: u64 = 8_000;
