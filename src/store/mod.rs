@@ -21,6 +21,7 @@ pub mod program;
 pub mod quarantine;
 pub mod seam;
 pub mod segments;
+mod size;
 mod skips;
 pub mod state;
 mod tally;

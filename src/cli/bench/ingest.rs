@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::load::{self, Latency, Loaded, Pace};
 use super::server::Server;
-use super::shape::Shape;
+use super::shape::{BATCH, Shape};
 use super::{limits, tell};
 use crate::cli::output::{Failure, Format, print_table};
 
@@ -26,8 +26,7 @@ pub(in crate::cli) struct Arguments {
     pub(super) format: Format,
 }
 
-/// Events of one batch, and connections that send single events.
-const BATCH: usize = 100;
+/// Connections that send single events.
 const SINGLES: usize = 256;
 
 #[derive(Debug, Serialize)]
@@ -96,7 +95,7 @@ pub(super) async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
     let singles = bench.part(&newcomers, Shape::Single, SINGLES).await?;
     tell("journey steps");
     let steps = bench.steps().await?;
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let cores = super::cores();
     let newcomers = newcomers.part;
     Ok(Report { cores, limits, newcomers, batches, singles, journey_steps_per_second: steps, half_load })
 }

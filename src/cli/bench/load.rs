@@ -53,16 +53,22 @@ pub(super) enum Pace {
     Closed(Duration),
     /// So many requests a second, for so long.
     Open(f64, Duration),
+    /// As fast as the server answers, so many requests.
+    All(u64),
 }
 
 impl Pace {
     /// When the `number`th request is due; `None` where it is not sent any more.
     fn due(self, begin: Instant, number: u64) -> Option<Instant> {
-        let (due, length) = match self {
-            Self::Closed(length) => (Instant::now(), length),
-            Self::Open(rate, length) => (begin + Duration::from_secs_f64(number as f64 / rate), length),
+        let (due, is_sent) = match self {
+            Self::Closed(length) => (Instant::now(), begin.elapsed() < length),
+            Self::Open(rate, length) => {
+                let after = Duration::from_secs_f64(number as f64 / rate);
+                (begin + after, after < length)
+            }
+            Self::All(requests) => (Instant::now(), number < requests),
         };
-        Some(due).filter(|due| *due < begin + length)
+        is_sent.then_some(due)
     }
 }
 

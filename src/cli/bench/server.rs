@@ -1,15 +1,16 @@
-//! The server under load: this very program, as a process of its own, on an empty database.
+//! The server under load: this very program, as a process of its own.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use serde::Serialize;
 use serde_json::Value as Json;
 
 use crate::cli::output::Failure;
 
-use super::workspace::{self, API_KEY};
+use super::workspace::{self, API_KEY, MEMORY};
 
 pub(super) struct Server {
     child: Child,
@@ -18,10 +19,41 @@ pub(super) struct Server {
 }
 
 const POLL: Duration = Duration::from_millis(5);
+/// Between two looks at memory that is being given back, how many looks at most, and what counts as the same.
+const LOOK: Duration = Duration::from_millis(500);
+const LOOKS: usize = 60;
+const SAME: f64 = 0.01;
+
+/// What a server takes of memory when nothing happens, and what it holds there.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Resident {
+    pub(super) bytes: u64,
+    pub(super) customers_live: f64,
+    /// Of the states of the live, not compressed.
+    pub(super) packed_bytes: f64,
+    /// Wakes of profiles.
+    pub(super) wakes: f64,
+}
 
 impl Server {
+    /// On an empty database, with the shop's workspace.
     pub(super) fn start(folder: &Path, hook: &str) -> Result<Self, Failure> {
-        workspace::write(folder, hook)?;
+        workspace::shop(folder, hook, MEMORY)?;
+        Self::on(folder)
+    }
+
+    /// On what the folder holds, and the seconds until it took events.
+    pub(super) async fn ready(folder: &Path) -> Result<(Self, f64), Failure> {
+        let begin = Instant::now();
+        let server = Self::on(folder)?;
+        let address = format!("http://{}/readyz", server.address);
+        while !server.client.get(&address).send().await?.status().is_success() {
+            tokio::time::sleep(POLL).await;
+        }
+        Ok((server, begin.elapsed().as_secs_f64()))
+    }
+
+    fn on(folder: &Path) -> Result<Self, Failure> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(["serve", "--format", "json", "--workspace"])
             .arg(folder)
@@ -62,6 +94,46 @@ impl Server {
         while self.metric("tidewater_profiles_unsaved").await? > 0.0 {
             tokio::time::sleep(POLL).await;
         }
+        Ok(())
+    }
+
+    /// Waits until nothing happens, no memory is being given back, and no wakes are being read.
+    pub(super) async fn resident(&self) -> Result<Resident, Failure> {
+        self.settled().await?;
+        let mut before = self.look().await?;
+        for _ in 0..LOOKS {
+            tokio::time::sleep(LOOK).await;
+            let now = self.look().await?;
+            if now.wakes == before.wakes && now.bytes as f64 > before.bytes as f64 * (1.0 - SAME) {
+                return Ok(now);
+            }
+            before = now;
+        }
+        Ok(before)
+    }
+
+    async fn look(&self) -> Result<Resident, Failure> {
+        Ok(Resident {
+            bytes: self.memory().ok_or_else(|| Failure::new("resident memory is known on Linux only"))?,
+            customers_live: self.metric("tidewater_customers_live").await?,
+            packed_bytes: self.metric("tidewater_customers_live_packed_bytes").await?,
+            wakes: self.metric("tidewater_wakes_in_memory").await?,
+        })
+    }
+
+    /// SIGTERM, and waits until it has saved everything and ended.
+    pub(super) fn stop(mut self) -> Result<(), Failure> {
+        let told = Command::new("sh").args(["-c", "kill -TERM \"$0\""]).arg(self.child.id().to_string()).status()?;
+        if told.success() && self.child.wait()?.success() {
+            return Ok(());
+        }
+        Err(Failure::new("the server did not stop as it should"))
+    }
+
+    /// SIGKILL.
+    pub(super) fn kill(mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
         Ok(())
     }
 

@@ -4,6 +4,11 @@ use std::fmt::Write as _;
 
 use super::workspace::KINDS;
 
+/// Events of one batch.
+pub(super) const BATCH: usize = 100;
+/// What a customer sends when it comes to be: who it is, and what it does.
+pub(super) const MESSAGES_OF_ARRIVAL: u64 = 5;
+
 /// Customers that the events are about.
 const CUSTOMERS: u64 = 10_000;
 
@@ -18,6 +23,14 @@ pub(super) enum Shape {
     Single,
     /// `/v1/batch` with so many events that each start a run of the long journey.
     Long(usize),
+    /// A batch of customers who come to be: who they are, and some events.
+    Arrivals,
+    /// A batch of customers who do one thing each.
+    Visits,
+    /// A batch of orders, `each` so many a customer, each of which starts a run that waits long.
+    Orders { each: u64 },
+    /// A batch of customers who start a run each that waits for minutes.
+    Soon,
 }
 
 impl Shape {
@@ -25,31 +38,38 @@ impl Shape {
         match self {
             Self::Batch(events) | Self::Quiet(events) | Self::Long(events) => events as u64,
             Self::Single => 1,
+            Self::Arrivals | Self::Visits | Self::Orders { .. } | Self::Soon => BATCH as u64,
         }
     }
 
     pub(super) fn path(self) -> &'static str {
         match self {
-            Self::Batch(_) | Self::Quiet(_) | Self::Long(_) => "/v1/batch",
             Self::Single => "/v1/track",
+            _ => "/v1/batch",
         }
     }
 
     /// The `number`th body. Events of one number are always the same.
     pub(super) fn body(self, number: u64) -> String {
-        let first = number * self.events();
+        let numbers = number * self.events()..(number + 1) * self.events();
         let mut out = String::with_capacity(160 * self.events() as usize);
         match self {
-            Self::Single => event(&mut out, first),
-            Self::Batch(events) => list(&mut out, first..first + events as u64, event),
-            Self::Quiet(events) => list(&mut out, first..first + events as u64, of_a_kind),
-            Self::Long(events) => list(&mut out, first..first + events as u64, long),
+            Self::Single => event(&mut out, numbers.start),
+            Self::Batch(_) => list(&mut out, numbers, event),
+            Self::Quiet(_) => list(&mut out, numbers, of_a_kind),
+            Self::Long(_) => {
+                list(&mut out, numbers, |out, number| plain(out, 'l', number, mixed(number) % CUSTOMERS, "Long"))
+            }
+            Self::Arrivals => list(&mut out, numbers, arrival),
+            Self::Visits => list(&mut out, numbers, |out, number| done(out, 'v', number, number)),
+            Self::Orders { each } => list(&mut out, numbers, |out, number| order(out, 'w', number, number / each)),
+            Self::Soon => list(&mut out, numbers, |out, number| plain(out, 's', number, number, "Soon")),
         }
         out
     }
 }
 
-fn list(out: &mut String, numbers: std::ops::Range<u64>, event: fn(&mut String, u64)) {
+fn list(out: &mut String, numbers: std::ops::Range<u64>, event: impl Fn(&mut String, u64)) {
     out.push_str("{\"batch\":[");
     for number in numbers.clone() {
         if number > numbers.start {
@@ -71,33 +91,56 @@ fn mixed(number: u64) -> u64 {
 fn event(out: &mut String, number: u64) {
     let chance = mixed(number);
     if chance >> 32 & 0x7f == 0 {
-        let user = chance % CUSTOMERS;
-        let _ = write!(
-            out,
-            "{{\"type\":\"track\",\"messageId\":\"m{number}\",\"userId\":\"user-{user}\",\"event\":\"Order\",\
-             \"properties\":{{\"order_id\":\"o{number}\",\"revenue\":{}}}}}",
-            chance % 100
-        );
+        order(out, 'm', number, chance % CUSTOMERS);
     } else {
         of_a_kind(out, number);
     }
 }
 
 fn of_a_kind(out: &mut String, number: u64) {
+    done(out, 'm', number, mixed(number) % CUSTOMERS);
+}
+
+/// A customer says who it is, then does something.
+fn arrival(out: &mut String, number: u64) {
+    let user = number / MESSAGES_OF_ARRIVAL;
+    if !number.is_multiple_of(MESSAGES_OF_ARRIVAL) {
+        return done(out, 'a', number, user);
+    }
     let chance = mixed(number);
-    let (user, kind) = (chance % CUSTOMERS, (chance >> 40 & 0xffff) as usize % KINDS);
-    let (amount, item) = (chance >> 20 & 0x3f, chance >> 26 & 0x3f);
+    let plan = if chance.is_multiple_of(4) { "pro" } else { "free" };
+    let country = ["US", "DE", "FR", "JP"][(chance >> 8) as usize % 4];
     let _ = write!(
         out,
-        "{{\"type\":\"track\",\"messageId\":\"m{number}\",\"userId\":\"user-{user}\",\"event\":\"Kind {kind}\",\
+        "{{\"type\":\"identify\",\"messageId\":\"a{number}\",\"userId\":\"user-{user}\",\"traits\":{{\
+         \"email\":\"user-{user}@example.com\",\"first_name\":\"Name {}\",\"country\":\"{country}\",\"plan\":\"{plan}\"}}}}",
+        chance >> 16 & 0xff
+    );
+}
+
+/// One of the kinds of events. Messages of one series and number are the same.
+fn done(out: &mut String, series: char, number: u64, user: u64) {
+    let chance = mixed(number);
+    let (kind, amount, item) = ((chance >> 40 & 0xffff) as usize % KINDS, chance >> 20 & 0x3f, chance >> 26 & 0x3f);
+    let _ = write!(
+        out,
+        "{{\"type\":\"track\",\"messageId\":\"{series}{number}\",\"userId\":\"user-{user}\",\"event\":\"Kind {kind}\",\
          \"properties\":{{\"amount\":{amount},\"item\":\"item-{item}\"}}}}"
     );
 }
 
-fn long(out: &mut String, number: u64) {
-    let user = mixed(number) % CUSTOMERS;
+fn order(out: &mut String, series: char, number: u64, user: u64) {
     let _ = write!(
         out,
-        "{{\"type\":\"track\",\"messageId\":\"l{number}\",\"userId\":\"user-{user}\",\"event\":\"Long\",\"properties\":{{}}}}"
+        "{{\"type\":\"track\",\"messageId\":\"{series}{number}\",\"userId\":\"user-{user}\",\"event\":\"Order\",\
+         \"properties\":{{\"order_id\":\"o{number}\",\"revenue\":{}}}}}",
+        mixed(number) % 100
+    );
+}
+
+fn plain(out: &mut String, series: char, number: u64, user: u64, event: &str) {
+    let _ = write!(
+        out,
+        "{{\"type\":\"track\",\"messageId\":\"{series}{number}\",\"userId\":\"user-{user}\",\"event\":\"{event}\",\"properties\":{{}}}}"
     );
 }

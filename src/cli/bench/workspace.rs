@@ -1,4 +1,4 @@
-//! The workspace of the bench: a hundred segments and five journeys over a shop's events.
+//! The workspaces of the bench: a shop with a hundred segments and five journeys, and one in which runs wait.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -44,16 +44,47 @@ steps:
       timeout: [ { update_profile: { mark: lost } } ]
 "#;
 
-/// Writes it; `hook` is where webhooks go.
-pub(super) fn write(folder: &Path, hook: &str) -> Result<(), Failure> {
-    let (settings, rules, journeys) = (settings(hook), rules(), format!("{JOURNEYS}{}", long_journey()));
+/// The journey of the waiting workspace whose runs wait long.
+pub(super) const PATIENT: &str = "patient";
+
+const WAITING: [(&str, &str); 2] = [
+    ("rules/bench.tide", "event \"Order\" { order_id: text }\nevent \"Soon\" {}\n"),
+    (
+        "journeys/bench.yaml",
+        r"journey: patient
+enter: { event: Order, key: order_id, re_entry: always }
+steps:
+  - wait: 30 days
+  - webhook: { to: hook, body: { waited: long } }
+---
+journey: soon
+enter: { event: Soon, re_entry: always }
+steps:
+  - wait: 9 minutes
+  - webhook: { to: hook, body: { waited: briefly } }
+",
+    ),
+];
+
+/// What live customers may take where nothing else is said.
+pub(super) const MEMORY: &str = "1 GB";
+
+/// Writes the shop; `hook` is where webhooks go, `memory` what live customers may take.
+pub(super) fn shop(folder: &Path, hook: &str, memory: &str) -> Result<(), Failure> {
+    let (settings, rules, journeys) = (settings(hook, memory), rules(), format!("{JOURNEYS}{}", long_journey()));
     let files = [("tidewater.yaml", &*settings), ("rules/bench.tide", &*rules), ("journeys/bench.yaml", &*journeys)];
     write_files(folder, &files)
 }
 
-fn settings(hook: &str) -> String {
+/// Writes a workspace in which runs wait: for a month, and for minutes.
+pub(super) fn waiting(folder: &Path, hook: &str, memory: &str) -> Result<(), Failure> {
+    write_files(folder, &[("tidewater.yaml", &settings(hook, memory))])?;
+    write_files(folder, &WAITING)
+}
+
+fn settings(hook: &str, memory: &str) -> String {
     format!(
-        "listen: 127.0.0.1:0\ndatabase: sqlite://data/bench.db\napi_key: {API_KEY}\nsources:\n  bench: {WRITE_KEY}\n\
+        "listen: 127.0.0.1:0\ndatabase: sqlite://data/bench.db\napi_key: {API_KEY}\nmemory: {memory}\nsources:\n  bench: {WRITE_KEY}\n\
          channels:\n  hook:\n    kind: webhook\n    url: {hook}\n    secret: whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n    \
          allow_private_network: true\n"
     )
@@ -62,6 +93,7 @@ fn settings(hook: &str) -> String {
 fn rules() -> String {
     let mut out = String::from(
         "event \"Order\" { order_id: text, revenue: number }\nevent \"Long\" {}\n\
+         trait email: text pii\ntrait first_name: text pii\ntrait country: text\n\
          trait plan: text\ntrait mark: text\ntrait count: number\n",
     );
     for kind in 0..KINDS {
