@@ -67,27 +67,6 @@ fn a_mistake_is_drawn_with_its_place_and_told_to_programs() {
 }
 
 #[test]
-fn the_bench_measures_a_real_server_beside_the_machine() {
-    let done =
-        tidewater(&["bench", "ingest", "--seconds", "1", "--warm-up", "1", "--connections", "2", "--format", "json"]);
-    assert!(done.status.success(), "{}", text(&done.stderr));
-    let report: Json = serde_json::from_slice(&done.stdout).unwrap();
-    let number = |pointer: &str| report.pointer(pointer).and_then(Json::as_f64).unwrap_or_default();
-    for measured in [
-        "/limits/parse_and_discard",
-        "/limits/group_fsync",
-        "/limits/sqlite_insert",
-        "/batches/applied_per_second",
-        "/singles/applied_per_second",
-        "/journey_steps_per_second",
-        "/half_load/effect_delay/p99",
-        "/half_load/effects",
-    ] {
-        assert!(number(measured) > 0.0, "{measured}: {report}");
-    }
-}
-
-#[test]
 fn what_is_silenced_is_counted_and_told_to_programs() {
     let (_folder, path) = new_workspace();
     let strangers = "# tidewater: allow TW208 because the ads team wants strangers too\n\

@@ -1,6 +1,7 @@
 //! The whole platform: real binary, real servers, real SDKs.
 
 mod against;
+mod bench;
 mod commands;
 mod crash;
 mod databases;
