@@ -16,7 +16,7 @@ use tidewater::model::{
 };
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny};
-use tidewater::store::outbox::{OutboxStatus, OutboxUpdate};
+use tidewater::store::outbox::{OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::state::{SavedProfile, ShardCommit};
 use tidewater::store::{Backing, Keep};
 
@@ -233,7 +233,7 @@ impl Author {
         let key = self.consent();
         let body = if self.one_in(2) {
             let identifiers = [("email".to_owned(), "ada@example.com".to_owned())].into();
-            EffectBody::Audience { audience: "vips".to_owned(), add: self.one_in(2), identifiers }
+            EffectBody::Audience { audience: "vips".to_owned(), add: self.one_in(2), change: id.0 as u64, identifiers }
         } else {
             EffectBody::Webhook { body: Value::from("hello"), variables: ValueMap::new() }
         };
@@ -256,7 +256,9 @@ async fn take(backing: &Backing, step: &Step) -> String {
     match step {
         Step::Append(append) => format!("{:?}", journal.append(append).await.unwrap()),
         Step::Commit(commits) => format!("{:?}", store.commit(commits).await.unwrap()),
-        Step::Claim(destination, now, limit) => format!("{:?}", store.claim(destination, *now, *limit).await.unwrap()),
+        Step::Claim(destination, now, limit) => {
+            format!("{:?}", store.claim(destination, *now, &Room::of(*limit)).await.unwrap())
+        }
         Step::Program(version, sources) => format!("{:?}", store.save_program(version, sources).await.unwrap()),
         Step::Reopen => format!("{:?}", journal.reopen().await.unwrap()),
         Step::Upkeep => format!("{:?}", store.upkeep(Keep { journal: None, history: None }).await.unwrap()),
