@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::channels::{Channel, Outcome};
 use crate::engine::Effect;
 use crate::privacy::links::Signer;
+use crate::workspace::config::Limits;
 use crate::workspace::{Config, Program};
 
 /// A try under way.
@@ -19,6 +20,11 @@ pub trait Carrier: Send + Sync {
     /// How many effects may be under way at once.
     fn at_once(&self) -> usize;
 
+    /// How fast it may go, in all and for each domain.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
     /// Tries once; `attempts` tells how often it was tried before.
     fn perform(self: Arc<Self>, effect: Effect, attempts: u32, program: Arc<Program>) -> Performing;
 }
@@ -26,6 +32,10 @@ pub trait Carrier: Send + Sync {
 impl Carrier for Channel {
     fn at_once(&self) -> usize {
         Channel::at_once(self)
+    }
+
+    fn limits(&self) -> Limits {
+        *Channel::limits(self)
     }
 
     fn perform(self: Arc<Self>, effect: Effect, attempts: u32, program: Arc<Program>) -> Performing {

@@ -11,6 +11,8 @@ use futures_util::FutureExt;
 use tokio::sync::oneshot;
 
 use crate::channels::Outcome;
+use crate::channels::breaker::{Breaker, Contact};
+use crate::channels::limits::Limiter;
 use crate::model::{EffectId, Timestamp};
 use crate::store::outbox::{Claim, Claimed, Room};
 use crate::store::{Store, StoreError};
@@ -48,6 +50,12 @@ pub(super) struct ChannelActor {
     next: Option<Timestamp>,
     /// The lane that was served last.
     served: Option<String>,
+    limiter: Limiter,
+    breaker: Breaker,
+    /// When limits or the breaker leave room again for what waits.
+    held: Option<Timestamp>,
+    /// It is not known for which domains the store has effects put aside.
+    asks_queues: bool,
     is_claiming: bool,
     /// The outbox is to be looked at again after what is under way.
     again: bool,
@@ -68,6 +76,7 @@ impl ChannelActor {
         board: Arc<Board>,
         sequencer: Addr<Sequencer>,
     ) -> Self {
+        let limiter = Limiter::new(carrier.limits(), board.now());
         Self {
             name,
             carrier,
@@ -76,6 +85,10 @@ impl ChannelActor {
             sequencer,
             next: None,
             served: None,
+            limiter,
+            breaker: Breaker::new(),
+            held: None,
+            asks_queues: true,
             // Until what the last process left is recovered.
             is_claiming: true,
             again: true,
@@ -120,9 +133,17 @@ impl ChannelActor {
             self.answer();
             return;
         }
+        let now = self.board.now();
+        let effects = room.min(self.limiter.room(now)).min(self.breaker.room(now));
+        self.held = self.next_room(now);
+        if effects == 0 {
+            self.answer();
+            return;
+        }
         self.is_claiming = true;
-        let (store, name, now) = (self.store.clone(), self.name.clone(), self.board.now());
-        let room = Room { effects: room, served: self.served.clone(), domains: None };
+        let (store, name) = (self.store.clone(), self.name.clone());
+        let (asks_queues, served, domains) = (self.asks_queues, self.served.clone(), self.limiter.domains(now));
+        let room = Room { effects, served, domains };
         let lost = self.has_lost_claim.then(|| (self.sequencer.clone(), self.performing.clone()));
         let claim = async move {
             if let Some((sequencer, performing)) = lost {
@@ -132,7 +153,8 @@ impl ChannelActor {
                     }
                 }
             }
-            store.claim(&name, now, &room).await
+            let queues = if asks_queues { store.queues(&name).await? } else { BTreeSet::new() };
+            Ok((queues, store.claim(&name, now, &room).await?))
         };
         ctx.spawn(claim.into_actor(self).map(|claim, actor, ctx| {
             actor.is_claiming = false;
@@ -140,13 +162,18 @@ impl ChannelActor {
         }));
     }
 
-    fn claimed(&mut self, claim: Result<Claim, StoreError>, ctx: &mut Context<Self>) {
-        let claim = match claim {
-            Ok(claim) => claim,
+    /// When there is room again for what waits for it. The breaker speaks first: while it is open, limits do not matter.
+    fn next_room(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.breaker.is_holding() { self.breaker.opens_at() } else { self.limiter.next(now) }
+    }
+
+    fn claimed(&mut self, found: Result<(BTreeSet<String>, Claim), StoreError>, ctx: &mut Context<Self>) {
+        let (queues, claim) = match found {
+            Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, channel = self.name, "the outbox cannot be read; trying again");
                 self.again = true;
-                self.has_lost_claim = true;
+                (self.has_lost_claim, self.asks_queues) = (true, true);
                 ctx.run_later(RETRY, |actor, ctx| actor.claim(ctx));
                 return;
             }
@@ -154,9 +181,18 @@ impl ChannelActor {
         self.has_lost_claim = false;
         self.next = claim.next;
         self.served = claim.served;
+        // What was found before the claim is to be looked at by the next one.
+        self.again |= !queues.is_empty();
+        self.asks_queues = false;
+        self.limiter.drained(&claim.drained);
+        self.limiter.put_aside(queues);
         // There may be more than there was room for.
         self.again |= !claim.taken.is_empty() || !claim.suppressed.is_empty() || !claim.expired.is_empty();
+        self.again |= !claim.aside.is_empty();
+        self.limiter.put_aside(claim.aside);
         let now = self.board.now();
+        // A claim that found nothing leaves nothing to hold.
+        self.held = self.next_room(now).filter(|at| self.again || *at > now);
         let suppressed = claim.suppressed.into_iter().map(|effect| (outcome::suppressed(&effect, now), effect.id));
         let expired = claim.expired.into_iter().map(|effect| (outcome::expired(&effect, now), effect.id));
         let stopped: Vec<_> = suppressed.chain(expired).collect();
@@ -174,6 +210,9 @@ impl ChannelActor {
         let Claimed { effect, attempts } = claimed;
         let id = effect.id;
         self.performing.insert(id);
+        let domain = effect.body.domain();
+        self.limiter.began(domain.as_deref(), self.board.now());
+        self.breaker = self.breaker.began();
         let (carrier, program) = (self.carrier.clone(), self.board.in_force());
         let (sequencer, board, name) = (self.sequencer.clone(), self.board.clone(), self.name.clone());
         let perform = async move {
@@ -185,12 +224,34 @@ impl ChannelActor {
             tracing::info!(effect = %effect.id, channel = name, attempts, outcome = word(&outcome), "performed");
             let now = board.now();
             report(&sequencer, || outcome::of_try(&effect, outcome.clone(), attempts, now)).await;
+            outcome.contact()
         };
-        ctx.spawn(perform.into_actor(self).map(move |(), actor, ctx| {
+        ctx.spawn(perform.into_actor(self).map(move |contact, actor, ctx| {
             actor.performing.remove(&id);
+            actor.limiter.ended(domain.as_deref());
+            actor.heard(contact);
             actor.dealt_with += 1;
             actor.go_on(ctx);
         }));
+    }
+
+    /// A try ended: the far side answered, or did not.
+    fn heard(&mut self, contact: Contact) {
+        let (before, now) = (self.breaker, self.board.now());
+        self.breaker = before.ended(contact, now);
+        match (before.is_holding(), self.breaker.opens_at()) {
+            (false, Some(until)) => {
+                tracing::warn!(channel = self.name, %until, "the far side does not answer; effects wait");
+            }
+            (true, Some(until)) => tracing::info!(channel = self.name, %until, "the far side does not answer yet"),
+            (true, None) if !self.breaker.is_holding() => {
+                tracing::info!(channel = self.name, "the far side answers again");
+                self.again = true;
+            }
+            _ => {}
+        }
+        self.board.gauges.holding(&self.name, self.breaker.is_holding());
+        self.held = self.next_room(now);
     }
 
     fn turn_away(&mut self, request: Request, ctx: &mut Context<Self>) {
@@ -206,7 +267,7 @@ impl ChannelActor {
 
     /// After something ended: looks for more, or says that there is nothing.
     fn go_on(&mut self, ctx: &mut Context<Self>) {
-        if self.again || (self.performing.is_empty() && self.is_next_due()) {
+        if self.again || self.is_next_due() {
             self.claim(ctx);
         } else {
             self.answer();
@@ -214,7 +275,8 @@ impl ChannelActor {
     }
 
     fn is_next_due(&self) -> bool {
-        self.next.is_some_and(|next| next <= self.board.now())
+        let next = self.next.into_iter().chain(self.held).min();
+        next.is_some_and(|next| next <= self.board.now())
     }
 
     fn answer(&mut self) {

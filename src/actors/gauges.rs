@@ -1,5 +1,6 @@
 //! What the platform counts of itself, for those who watch over it. It decides nothing.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -22,6 +23,8 @@ pub(super) struct Gauges {
     /// Of all shards together.
     held: [AtomicUsize; 4],
     commits: AtomicU64,
+    /// By channel: whether its effects wait because the far side does not answer.
+    holding: Mutex<BTreeMap<String, bool>>,
     /// From the instant of the decision's cause to the effect in the outbox, in milliseconds.
     effect_delay: Mutex<Option<Histogram<u64>>>,
 }
@@ -70,6 +73,8 @@ pub struct Reading {
     pub wakes_in_memory: u64,
     /// Transactions of state.
     pub commits: u64,
+    /// By channel that carried something: whether its effects wait because the far side does not answer.
+    pub holding: BTreeMap<String, bool>,
     /// From an entry's `received_at` (or a wake's instant) to the effect in the outbox: quantile and milliseconds.
     pub effect_delay: Vec<(f64, u64)>,
 }
@@ -83,6 +88,7 @@ impl Gauges {
             profiles_saved: AtomicU64::new(0),
             held: Default::default(),
             commits: AtomicU64::new(0),
+            holding: Mutex::default(),
             effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
         }
     }
@@ -120,6 +126,12 @@ impl Gauges {
         }
     }
 
+    /// Whether effects of a channel wait because its far side does not answer.
+    pub(super) fn holding(&self, channel: &str, is_holding: bool) {
+        let mut channels = self.holding.lock().unwrap_or_else(PoisonError::into_inner);
+        channels.insert(channel.to_owned(), is_holding);
+    }
+
     pub(super) fn commits(&self) -> u64 {
         self.commits.load(Ordering::SeqCst)
     }
@@ -141,6 +153,7 @@ impl Gauges {
             customers_live_packed,
             wakes_in_memory,
             commits: self.commits(),
+            holding: self.holding.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),
         }
     }

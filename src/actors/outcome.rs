@@ -27,7 +27,9 @@ pub(super) fn of_try(effect: &Effect, outcome: Outcome, attempts: u32, now: Time
         Outcome::Failed { reason } => {
             told(effect, update(OutboxStatus::Failed, None, Some(reason.clone())), Some(reason))
         }
-        Outcome::RetryAt { after, reason } => silent(update(OutboxStatus::Ready, Some(now + after), Some(reason))),
+        Outcome::RetryAt { after, reason, contact: _ } => {
+            silent(update(OutboxStatus::Ready, Some(now + after), Some(reason)))
+        }
         Outcome::Unknown { reason } if may_repeat(effect) && attempts < SILENT_TRIES => {
             silent(update(OutboxStatus::Ready, Some(now + SILENCE), Some(reason)))
         }
@@ -141,6 +143,7 @@ fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channels::breaker::Contact;
     use crate::engine::transition::EffectConsent;
     use crate::model::{ConsentKey, EffectId, ProfileId};
 
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_try_that_is_repeated_tells_nothing() {
-        let again = Outcome::RetryAt { after: Span::SECOND, reason: "busy".to_owned() };
+        let again = Outcome::RetryAt { after: Span::SECOND, reason: "busy".to_owned(), contact: Contact::Answered };
         assert_eq!(
             parts(of_try(&mail(MessageClass::Marketing), again, 0, Timestamp(9))),
             (Vec::new(), OutboxStatus::Ready)

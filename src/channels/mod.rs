@@ -2,8 +2,10 @@
 
 pub mod audience;
 pub mod backoff;
+pub mod breaker;
 pub mod email;
 pub mod guard;
+pub mod limits;
 mod request;
 pub mod template;
 pub mod webhook;
@@ -13,7 +15,10 @@ use std::sync::Arc;
 use crate::engine::{Effect, EffectBody};
 use crate::model::Span;
 use crate::privacy::links::Signer;
+use crate::workspace::config::Limits;
 use crate::workspace::{ChannelConfig, Config, Program};
+
+use breaker::Contact;
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,9 +28,21 @@ pub enum Outcome {
     /// It will never be taken.
     Failed { reason: String },
     /// It was not taken, and may be later.
-    RetryAt { after: Span, reason: String },
+    RetryAt { after: Span, reason: String, contact: Contact },
     /// The far side fell silent after it had everything.
     Unknown { reason: String },
+}
+
+impl Outcome {
+    /// What it tells of the far side. A try that was given up was not the first to tell.
+    #[must_use]
+    pub fn contact(&self) -> Contact {
+        match self {
+            Self::Sent { .. } | Self::Failed { .. } => Contact::Answered,
+            Self::RetryAt { contact, .. } => *contact,
+            Self::Unknown { .. } => Contact::Silent,
+        }
+    }
 }
 
 /// A way into the world, ready to carry effects.
@@ -62,6 +79,16 @@ impl Channel {
         }
     }
 
+    /// How fast it may go.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        match self {
+            Self::Email(channel) => channel.limits(),
+            Self::Webhook(channel) => channel.limits(),
+            Self::Audience(channel) => channel.limits(),
+        }
+    }
+
     /// How many effects it carries at once.
     #[must_use]
     pub fn at_once(&self) -> usize {
@@ -74,9 +101,9 @@ impl Channel {
 }
 
 /// Another try later, or the end of trying.
-fn again(effect: &Effect, attempts: u32, reason: String) -> Outcome {
+fn again(effect: &Effect, attempts: u32, reason: String, contact: Contact) -> Outcome {
     match backoff::backoff(attempts, effect.id) {
-        Some(after) => Outcome::RetryAt { after, reason },
+        Some(after) => Outcome::RetryAt { after, reason, contact },
         None => Outcome::Failed { reason: format!("given up after {} tries: {reason}", attempts + 1) },
     }
 }

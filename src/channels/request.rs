@@ -9,6 +9,7 @@ use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use crate::engine::Effect;
 use crate::model::Span;
 
+use super::breaker::Contact;
 use super::guard::GuardedResolver;
 use super::{Outcome, again};
 
@@ -34,7 +35,7 @@ pub(super) fn client(allow_private_network: bool) -> Result<Client, String> {
 /// Calls once. The far side tells repeats by their id, so that silence is simply another try.
 pub(super) async fn call(request: RequestBuilder, effect: &Effect, attempts: u32) -> Outcome {
     match request.send().await {
-        Err(error) => again(effect, attempts, reason(&error)),
+        Err(error) => again(effect, attempts, reason(&error), Contact::Silent),
         Ok(response) => answered(response, effect, attempts).await,
     }
 }
@@ -60,9 +61,11 @@ async fn answered(mut response: Response, effect: &Effect, attempts: u32) -> Out
     if !may_pass {
         return Outcome::Failed { reason };
     }
-    match (again(effect, attempts, reason), wait) {
+    match (again(effect, attempts, reason, Contact::Answered), wait) {
         // The far side knows best when it is ready; never sooner than we would come by ourselves, though.
-        (Outcome::RetryAt { after, reason }, Some(wait)) => Outcome::RetryAt { after: after.max(wait), reason },
+        (Outcome::RetryAt { after, reason, contact }, Some(wait)) => {
+            Outcome::RetryAt { after: after.max(wait), reason, contact }
+        }
         (outcome, _) => outcome,
     }
 }

@@ -41,6 +41,12 @@ fn text(reading: &Reading) -> String {
     for (name, kind, help, value) in numbers {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
     }
+    let name = "tidewater_channel_holding";
+    let _ =
+        writeln!(out, "# HELP {name} 1 while effects wait for a far side that does not answer.\n# TYPE {name} gauge");
+    for (channel, is_holding) in &reading.holding {
+        let _ = writeln!(out, "{name}{{channel=\"{channel}\"}} {}", u8::from(*is_holding));
+    }
     let name = "tidewater_effect_delay_seconds";
     let _ = writeln!(out, "# HELP {name} From what caused it to the effect in the outbox.\n# TYPE {name} summary");
     for (quantile, milliseconds) in &reading.effect_delay {
@@ -56,9 +62,12 @@ mod tests {
 
     #[test]
     fn each_number_has_its_help_its_type_and_its_value() {
-        let reading = Reading { effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
+        let holding = [("crm".to_owned(), true), ("email".to_owned(), false)].into();
+        let reading = Reading { holding, effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
         let text = text(&reading);
         assert!(text.contains("# TYPE tidewater_effects_total counter\ntidewater_effects_total 7\n"), "{text}");
+        assert!(text.contains("tidewater_channel_holding{channel=\"crm\"} 1\n"), "{text}");
+        assert!(text.contains("tidewater_channel_holding{channel=\"email\"} 0\n"), "{text}");
         assert!(text.contains("tidewater_effect_delay_seconds{quantile=\"0.99\"} 0.012\n"), "{text}");
         assert!(text.ends_with("tidewater_effect_delay_seconds_count 7\n"), "{text}");
     }

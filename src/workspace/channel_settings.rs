@@ -6,11 +6,13 @@ use base64::Engine as _;
 
 use crate::finding::Finding;
 use crate::journey::decode::ChannelKind;
-use crate::journey::form::{Form, Key, Kinds, Named, Shape, Words};
+use crate::journey::form::{Form, Key, Kinds, Named, Shape, Words, notation};
 use crate::journey::reader;
 use crate::journey::yaml::{Node, NodeKind, Scalar};
 
-use super::config::{AudienceConfig, ChannelConfig, EmailConfig, Secret, SmtpSecurity, WebhookConfig};
+use super::config::{
+    AudienceConfig, ChannelConfig, DomainLimits, EmailConfig, Limits, Rate, Secret, SmtpSecurity, WebhookConfig,
+};
 use super::settings::{bad, secret, url};
 
 /// The name of the channel that carries e-mail.
@@ -43,6 +45,7 @@ static SMTP: Form = Form::of(
         Key::required("from", Shape::Text, "The sender: `Shop <hello@example.com>`."),
         Key::optional("reply_to", Shape::Text, "Where answers go."),
         Key::optional("connections", Shape::Whole { from: 1, to: 1_000 }, "Open connections at most; 4 unless said."),
+        Key::optional("limits", Shape::Map(&MAIL_LIMITS), "How fast mail may leave."),
     ],
 );
 
@@ -55,6 +58,7 @@ static WEBHOOK: Form = Form::of(
         Key::optional("headers", Shape::Named(&Named::each(Shape::Text)), "Further headers of each call."),
         PRIVATE_NETWORK,
         AT_ONCE,
+        LIMITS,
     ],
 );
 
@@ -66,6 +70,7 @@ static AUDIENCE: Form = Form::of(
         Key::optional("token", Shape::Text, "Sent as a bearer token."),
         PRIVATE_NETWORK,
         AT_ONCE,
+        LIMITS,
     ],
 );
 
@@ -76,6 +81,25 @@ const PRIVATE_NETWORK: Key = Key::optional(
 );
 const AT_ONCE: Key =
     Key::optional("requests_at_once", Shape::Whole { from: 1, to: 1_000 }, "Calls under way at most; 8 unless said.");
+
+const RATE: Key = Key::optional(
+    "rate",
+    Shape::Written(&notation::RATE),
+    "Tries at most, spread evenly: `100 per second`, `600 per hour`.",
+);
+const LIMITS: Key = Key::optional("limits", Shape::Map(&CALL_LIMITS), "How fast calls may follow each other.");
+
+static CALL_LIMITS: Form = Form::of("`limits`", &[RATE]);
+
+static MAIL_LIMITS: Form = Form::of(
+    "`limits`",
+    &[RATE, Key::optional("per_domain", Shape::Map(&DOMAIN_LIMITS), "For the recipients of each domain.")],
+);
+
+static DOMAIN_LIMITS: Form = Form::of(
+    "`per_domain`",
+    &[RATE, Key::optional("at_once", Shape::Whole { from: 1, to: 1_000 }, "Messages under way at most.")],
+);
 
 /// The kinds of all channels, also of those whose settings are wrong.
 pub(super) fn kinds(document: &Node) -> BTreeMap<String, ChannelKind> {
@@ -140,7 +164,25 @@ fn email(node: &Node, findings: &mut Vec<Finding>) -> Option<EmailConfig> {
         from: from?,
         reply_to,
         connections: connections as usize,
+        limits: limits(node),
     })
+}
+
+fn limits(node: &Node) -> Limits {
+    let per_domain = |node: &Node| DomainLimits {
+        rate: rate(node),
+        at_once: node.get("at_once").and_then(reader::whole).map(|at_once| at_once as usize),
+    };
+    let limits = node.get("limits");
+    Limits {
+        rate: limits.and_then(rate),
+        per_domain: limits.and_then(|limits| limits.get("per_domain")).map(per_domain),
+    }
+}
+
+fn rate(node: &Node) -> Option<Rate> {
+    let (count, per) = notation::rate(&reader::text(node.get("rate")?)?.text)?;
+    Some(Rate { count, per })
 }
 
 fn mailbox(node: &Node, what: &str, findings: &mut Vec<Finding>) -> Option<String> {
@@ -190,6 +232,7 @@ fn webhook(node: &Node, findings: &mut Vec<Finding>) -> Option<WebhookConfig> {
         headers,
         allow_private_network: target.allow_private_network,
         requests_at_once: target.requests_at_once,
+        limits: limits(node),
     })
 }
 
@@ -227,5 +270,6 @@ fn audience(node: &Node, findings: &mut Vec<Finding>) -> Option<AudienceConfig> 
         token,
         allow_private_network: target.allow_private_network,
         requests_at_once: target.requests_at_once,
+        limits: limits(node),
     })
 }

@@ -66,6 +66,7 @@ pub struct EmailConfig {
     pub reply_to: Option<String>,
     /// Open connections at most.
     pub connections: usize,
+    pub limits: Limits,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,7 @@ pub struct WebhookConfig {
     /// Whether the address may lie in a private network or on this machine.
     pub allow_private_network: bool,
     pub requests_at_once: usize,
+    pub limits: Limits,
 }
 
 #[derive(Debug, Clone)]
@@ -94,6 +96,29 @@ pub struct AudienceConfig {
     pub token: Option<Secret>,
     pub allow_private_network: bool,
     pub requests_at_once: usize,
+    pub limits: Limits,
+}
+
+/// How fast a channel may go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub rate: Option<Rate>,
+    /// Of mail for one domain.
+    pub per_domain: Option<DomainLimits>,
+}
+
+/// How fast it may go towards one domain.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DomainLimits {
+    pub rate: Option<Rate>,
+    pub at_once: Option<usize>,
+}
+
+/// `100 per second`: both are above 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    pub count: u32,
+    pub per: Span,
 }
 
 /// A text that is never printed.

@@ -10,7 +10,7 @@ use tidewater::channels::webhook::catcher::{HookCatcher, HookScript};
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::model::value::ValueMap;
 use tidewater::model::{EffectId, ProfileId, Span, Timestamp, Value};
-use tidewater::workspace::config::{AudienceConfig, Secret, WebhookConfig};
+use tidewater::workspace::config::{AudienceConfig, Limits, Secret, WebhookConfig};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -21,6 +21,7 @@ fn settings(url: String, allow_private_network: bool) -> WebhookConfig {
         headers: BTreeMap::from([("x-tenant".to_owned(), Secret::new("shop"))]),
         allow_private_network,
         requests_at_once: 4,
+        limits: Limits::default(),
     }
 }
 
@@ -151,6 +152,7 @@ async fn an_audience_hears_hashes_and_never_an_address() {
         token: Some(Secret::new("token")),
         allow_private_network: true,
         requests_at_once: 2,
+        limits: Limits::default(),
     };
     let identifiers = BTreeMap::from([
         ("email".to_owned(), " Ada@Example.com ".to_owned()),

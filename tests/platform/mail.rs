@@ -17,7 +17,7 @@ use tidewater::model::value::ValueMap;
 use tidewater::model::{ConsentKey, EffectId, ProfileId, RunId, Timestamp, Value};
 use tidewater::privacy::links::Signer;
 use tidewater::workspace::Program;
-use tidewater::workspace::config::{EmailConfig, Secret, SmtpSecurity};
+use tidewater::workspace::config::{EmailConfig, Limits, Secret, SmtpSecurity};
 use tidewater::workspace::load::compile;
 
 const HTML: &str = "<p>Hi {{ first_name }} &amp; all</p><a href=\"https://shop.example/x?a=1&b=2\">Shop</a> \
@@ -49,6 +49,7 @@ fn settings(port: u16) -> EmailConfig {
         from: "The Shop <hello@shop.example>".to_owned(),
         reply_to: Some("care@shop.example".to_owned()),
         connections: 4,
+        limits: Limits::default(),
     }
 }
 

@@ -220,20 +220,24 @@ async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabas
     decide(&store, (1..=EFFECTS).map(asks).collect()).await;
     // Every third is refused, some of them by two words of which the later holds, whichever comes last.
     let said = |id: u128| {
-        let refused = id % 3 == 0;
+        let refused = id.is_multiple_of(3);
         let word = |denied, at| Deny { profile: ProfileId(id), key: key.clone(), denied, at: Timestamp(at) };
-        if id % 2 == 0 { [word(refused, 60), word(!refused, 50)] } else { [word(!refused, 50), word(refused, 60)] }
+        if id.is_multiple_of(2) {
+            [word(refused, 60), word(!refused, 50)]
+        } else {
+            [word(!refused, 50), word(refused, 60)]
+        }
     };
     store.append(&Append { denies: (1..=EFFECTS).flat_map(said).collect(), ..Append::default() }).await.unwrap();
     let claim = store.claim("crm", Timestamp(100), &Room::of(1_000)).await.unwrap();
     let suppressed: Vec<_> = claim.suppressed.iter().map(|effect| effect.id.0).collect();
-    assert_eq!(suppressed, (1..=EFFECTS).filter(|id| id % 3 == 0).collect::<Vec<_>>());
+    assert_eq!(suppressed, (1..=EFFECTS).filter(|id| id.is_multiple_of(3)).collect::<Vec<_>>());
     assert_eq!(claim.taken.len() + suppressed.len(), EFFECTS as usize);
     let news = |id: u128, status, not_before: Option<i64>| OutboxUpdate {
         effect: EffectId(id),
         status,
         not_before: not_before.map(Timestamp),
-        detail: (id % 5 == 0).then(|| format!("why {id}")),
+        detail: id.is_multiple_of(5).then(|| format!("why {id}")),
         at: Timestamp(200 + id as i64),
     };
     let taken: Vec<u128> = claim.taken.iter().map(|one| one.effect.id.0).collect();
@@ -249,7 +253,7 @@ async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabas
     for item in store.outbox(None, 1_000).await.unwrap().iter().filter(|item| taken.contains(&item.effect.id.0)) {
         let id = item.effect.id.0;
         assert_eq!(item.status, if id % 2 == 1 { OutboxStatus::Sent } else { OutboxStatus::Ready }, "{id}");
-        assert_eq!(item.detail, (id % 5 == 0).then(|| format!("why {id}")));
+        assert_eq!(item.detail, id.is_multiple_of(5).then(|| format!("why {id}")));
         assert_eq!(item.updated_at, Timestamp(200 + id as i64));
     }
     let next = store.claim("crm", Timestamp(1_000), &Room::of(1)).await.unwrap();

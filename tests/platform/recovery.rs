@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, Refused, StartWith};
 use tidewater::channels::Outcome;
+use tidewater::channels::breaker::Contact;
 use tidewater::engine::Sound;
 use tidewater::engine::{Effect, snapshot};
 use tidewater::model::{Event, ProfileId, Span, Timestamp};
@@ -244,7 +245,7 @@ async fn what_is_to_be_tried_again_waits_for_its_time() {
     let crm = Arc::new(Notes {
         ids: Mutex::default(),
         answer: |attempts| match attempts {
-            0 => Outcome::RetryAt { after: Span::MINUTE, reason: "busy".to_owned() },
+            0 => Outcome::RetryAt { after: Span::MINUTE, reason: "busy".to_owned(), contact: Contact::Answered },
             _ => Outcome::Sent { detail: String::new() },
         },
     });
@@ -335,7 +336,11 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     let clock = Clock::virtual_from(noon());
     let mail = Arc::new(Notes {
         ids: Mutex::default(),
-        answer: |_| Outcome::RetryAt { after: Span::MINUTE, reason: "greylisted".to_owned() },
+        answer: |_| Outcome::RetryAt {
+            after: Span::MINUTE,
+            reason: "greylisted".to_owned(),
+            contact: Contact::Answered,
+        },
     });
     let mut files = shop::files("http://127.0.0.1:9/");
     files[0].1.push_str("\x20 email: { kind: smtp, host: 127.0.0.1, security: none, from: shop@example.com }\n");

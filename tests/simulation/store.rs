@@ -34,6 +34,8 @@ pub struct Durable {
     denies: BTreeMap<(ProfileId, String), Deny>,
     pub outbox: BTreeMap<EffectId, OutboxItem>,
     not_before: BTreeMap<EffectId, Timestamp>,
+    /// Of effects that were put aside: the domain whose limit they wait for.
+    queues: BTreeMap<EffectId, String>,
     relays: BTreeMap<(u64, usize, String), Relay>,
     schedules: BTreeMap<String, Timestamp>,
     pub profiles: BTreeMap<ProfileId, SavedProfile>,
@@ -262,6 +264,7 @@ impl Durable {
     fn update(&mut self, update: &OutboxUpdate) {
         let Some(item) = self.outbox.get_mut(&update.effect) else { return };
         (item.status, item.detail, item.updated_at) = (update.status, update.detail.clone(), update.at);
+        self.queues.remove(&update.effect);
         if let Some(not_before) = update.not_before {
             self.not_before.insert(update.effect, not_before);
         }
@@ -315,6 +318,7 @@ impl Durable {
             attempts: 0,
             detail: None,
             updated_at: effect.decided_at,
+            waits: None,
         };
         self.outbox.insert(effect.id, item);
         self.not_before.insert(effect.id, effect.decided_at);
@@ -332,22 +336,24 @@ impl Durable {
     }
 
     /// The effects that may be taken, in the order of their turns, and when the next of the others becomes ready.
-    fn turns(&self, destination: &str, now: Timestamp, served: Option<&String>) -> (Vec<EffectId>, Option<Timestamp>) {
+    fn turns(&self, destination: &str, now: Timestamp, room: &Room) -> (Vec<EffectId>, Option<Timestamp>) {
         let waiting = |item: &&OutboxItem| item.effect.destination == destination && item.status == OutboxStatus::Ready;
         let mut lanes: BTreeMap<String, Vec<(Timestamp, EffectId)>> = BTreeMap::new();
         let mut next: Option<Timestamp> = None;
+        let asked = room.domains.as_ref().map(|domains| domains.queues.as_slice()).unwrap_or_default();
+        let is_looked_at = |id: &EffectId| self.queues.get(id).is_none_or(|queue| asked.contains(queue));
         for item in self.outbox.values().filter(waiting) {
             let at = self.not_before[&item.effect.id];
             if at > now {
                 next = Some(next.map_or(at, |next| next.min(at)));
-            } else if !self.is_behind(&item.effect) {
+            } else if !self.is_behind(&item.effect) && is_looked_at(&item.effect.id) {
                 lanes.entry(lane(&item.effect)).or_default().push((at, item.effect.id));
             }
         }
         let mut turns = Vec::new();
         for (lane, mut due) in lanes {
             due.sort_unstable();
-            let is_over = served.is_some_and(|served| lane <= *served);
+            let is_over = room.served.as_ref().is_some_and(|served| lane <= *served);
             let urgency = lane.starts_with('1');
             turns.extend(due.into_iter().enumerate().map(|(turn, (_, id))| (urgency, turn, is_over, lane.clone(), id)));
         }
@@ -356,8 +362,12 @@ impl Durable {
     }
 
     fn claim(&mut self, destination: &str, now: Timestamp, room: &Room) -> Claim {
-        let (turns, next) = self.turns(destination, now, room.served.as_ref());
+        let (turns, next) = self.turns(destination, now, room);
         let mut claim = Claim { next, served: room.served.clone(), ..Claim::default() };
+        if let Some(domains) = &room.domains {
+            let is_empty = |queue: &&String| !turns.iter().any(|id| self.queues.get(id) == Some(*queue));
+            claim.drained = domains.queues.iter().filter(is_empty).cloned().collect();
+        }
         let mut domains = room.domains.as_ref().map(|domains| domains.room.clone());
         for id in turns {
             if claim.taken.len() + claim.suppressed.len() + claim.expired.len() >= room.effects {
@@ -379,7 +389,7 @@ impl Durable {
             if let (Some(domains), Some(domain)) = (&mut domains, effect.body.domain()) {
                 let left = domains.known.entry(domain.clone()).or_insert(domains.others);
                 if *left == 0 {
-                    // Left where it is: nothing here is slow because much waits.
+                    self.queues.insert(id, domain.clone());
                     claim.aside.insert(domain);
                     continue;
                 }
@@ -544,8 +554,15 @@ impl Store for Memory {
         self.call("pending_relays", |durable| durable.relays.values().take(limit).cloned().collect()).await
     }
 
-    async fn queues(&self, _: &str) -> Result<BTreeSet<String>, StoreError> {
-        self.call("queues", |_| BTreeSet::new()).await
+    async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError> {
+        self.call("queues", |durable| {
+            let is_waiting = |id: &EffectId| {
+                let item = &durable.outbox[id];
+                item.effect.destination == destination && item.status == OutboxStatus::Ready
+            };
+            durable.queues.iter().filter(|(id, _)| is_waiting(id)).map(|(_, queue)| queue.clone()).collect()
+        })
+        .await
     }
 
     async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {

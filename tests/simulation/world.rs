@@ -7,6 +7,7 @@ use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use tidewater::actors::{Carrier, Performing};
 use tidewater::channels::Outcome;
+use tidewater::channels::breaker::Contact;
 use tidewater::engine::Effect;
 use tidewater::model::{EffectId, Span};
 use tidewater::workspace::Program;
@@ -76,7 +77,11 @@ impl Carrier for Line {
             // The far side has it; its answer takes a while, and a crash may come first.
             tokio::time::sleep(Duration::from_millis(world.below(30))).await;
             match dice {
-                0 => Outcome::RetryAt { after: Span::SECOND.times(20), reason: "busy".to_owned() },
+                0 => Outcome::RetryAt {
+                    after: Span::SECOND.times(20),
+                    reason: "busy".to_owned(),
+                    contact: Contact::Answered,
+                },
                 1 => Outcome::Failed { reason: "no such address".to_owned() },
                 2 => Outcome::Unknown { reason: "it fell silent".to_owned() },
                 _ => Outcome::Sent { detail: "ok".to_owned() },

@@ -11,6 +11,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::engine::{Effect, EffectBody};
+use crate::workspace::config::Limits;
 use crate::workspace::config::{AudienceConfig, Secret};
 
 use super::guard::check_url;
@@ -22,6 +23,7 @@ pub struct Audience {
     url: url::Url,
     token: Option<Secret>,
     at_once: usize,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Audience {
@@ -39,7 +41,12 @@ impl Audience {
             url: check_url(&config.url, config.allow_private_network)?,
             token: config.token.clone(),
             at_once: config.requests_at_once.max(1),
+            limits: config.limits,
         })
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(super) fn at_once(&self) -> usize {

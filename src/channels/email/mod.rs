@@ -20,13 +20,14 @@ use crate::engine::Effect;
 use crate::lang::rules::MessageClass;
 use crate::privacy::links::Signer;
 use crate::workspace::Program;
-use crate::workspace::config::EmailConfig;
+use crate::workspace::config::{EmailConfig, Limits};
 
 pub use message::{Rendered, render_email};
 
 use message::{Sender, build};
 use pool::Pool;
 
+use super::breaker::Contact;
 use super::{Outcome, again};
 
 /// How long the server may take over a command, and over the message itself (RFC 5321 section 4.5.3.2 asks for five
@@ -41,6 +42,7 @@ pub struct Email {
     sender: Sender,
     links: Arc<Signer>,
     connections: usize,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Email {
@@ -57,7 +59,17 @@ impl Email {
         let from = mailbox(&config.from)?;
         let reply_to = config.reply_to.as_deref().map(mailbox).transpose()?;
         let connections = config.connections.max(1);
-        Ok(Self { pool: Pool::new(config), sender: Sender { from, reply_to }, links, connections })
+        Ok(Self {
+            pool: Pool::new(config),
+            sender: Sender { from, reply_to },
+            links,
+            connections,
+            limits: config.limits,
+        })
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(super) fn at_once(&self) -> usize {
@@ -74,7 +86,7 @@ impl Email {
         };
         let mut connection = match self.pool.take().await {
             Ok(connection) => connection,
-            Err(reason) => return again(effect, attempts, reason),
+            Err(reason) => return again(effect, attempts, reason, Contact::Silent),
         };
         let sent = send(&mut connection, &message).await;
         let outcome = match sent {
@@ -83,9 +95,8 @@ impl Email {
                 return Outcome::Sent { detail };
             }
             Err(Trouble::Refused { permanent: true, reason }) => Outcome::Failed { reason },
-            Err(Trouble::Refused { permanent: false, reason } | Trouble::Broke { reason }) => {
-                again(effect, attempts, reason)
-            }
+            Err(Trouble::Refused { permanent: false, reason }) => again(effect, attempts, reason, Contact::Answered),
+            Err(Trouble::Broke { reason }) => again(effect, attempts, reason, Contact::Silent),
             Err(Trouble::Silent { reason }) => silent(effect, attempts, reason),
         };
         // A server that does not answer our leave-taking must not hold up the next message.
@@ -100,7 +111,7 @@ fn silent(effect: &Effect, attempts: u32, reason: String) -> Outcome {
     let class = effect.consent.as_ref().map_or(MessageClass::Transactional, |consent| consent.class);
     match class {
         MessageClass::Marketing => Outcome::Unknown { reason },
-        MessageClass::Transactional => again(effect, attempts, reason),
+        MessageClass::Transactional => again(effect, attempts, reason, Contact::Silent),
     }
 }
 

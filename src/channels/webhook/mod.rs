@@ -9,7 +9,7 @@ use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::{Effect, EffectBody};
-use crate::workspace::config::WebhookConfig;
+use crate::workspace::config::{Limits, WebhookConfig};
 
 use super::guard::check_url;
 use super::template::render_tree;
@@ -22,6 +22,7 @@ pub struct Webhook {
     key: SigningKey,
     headers: HeaderMap,
     at_once: usize,
+    limits: Limits,
 }
 
 impl std::fmt::Debug for Webhook {
@@ -48,7 +49,12 @@ impl Webhook {
             key: SigningKey::parse(config.secret.reveal())?,
             headers,
             at_once: config.requests_at_once.max(1),
+            limits: config.limits,
         })
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(super) fn at_once(&self) -> usize {

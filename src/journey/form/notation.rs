@@ -81,6 +81,14 @@ pub static SHARE: Notation = Notation {
     help: "write a percentage, such as `50%` or `33.34%`",
 };
 
+pub static RATE: Notation = Notation {
+    what: "a rate",
+    pattern: "^[1-9][0-9]{0,5} per (second|minute|hour|day)$",
+    fits: |text| rate(text).is_some(),
+    code: Code::WrongShape,
+    help: "write a whole number and a unit, such as `100 per second` or `600 per hour`",
+};
+
 pub static COUNTRY: Notation = Notation {
     what: "the code of a country",
     pattern: "^[A-Z]{2}$",
@@ -105,6 +113,24 @@ pub fn memory(text: &str) -> Option<usize> {
         return None;
     }
     digits.parse::<usize>().ok()?.checked_mul(unit)
+}
+
+/// `100 per second`: how many, and within which time.
+#[must_use]
+pub fn rate(text: &str) -> Option<(u32, Span)> {
+    let (count, unit) = text.split_once(" per ")?;
+    let per = match unit {
+        "second" => Span::SECOND,
+        "minute" => Span::MINUTE,
+        "hour" => Span::HOUR,
+        "day" => Span::DAY,
+        _ => return None,
+    };
+    let is_plain = (1..=6).contains(&count.len()) && count.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_plain || count.starts_with('0') {
+        return None;
+    }
+    Some((count.parse().ok()?, per))
 }
 
 fn is_name(text: &str) -> bool {
