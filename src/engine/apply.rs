@@ -195,6 +195,9 @@ impl Turn<'_> {
             _ => {}
         }
         self.note_consent(&event.name, &event.properties);
+        if event.kind == EventKind::Platform {
+            self.note_audience_outcome(&event.name, &event.properties);
+        }
         self.out.facts.extend(clicked(event, self.now));
         self.happen(Happening {
             name: event.name.clone(),

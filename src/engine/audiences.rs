@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::lang::rules::{AudienceSync, MessageClass, SegmentIndex};
 use crate::model::{ConsentKey, ConsentState, EffectId, Span, Value};
 
-use super::profile::Profile;
+use super::profile::{AudienceChange, Profile};
 use super::transition::{Effect, EffectBody, EffectConsent, Origin};
 use super::turn::Turn;
 use super::view::ProfileView;
@@ -15,6 +15,9 @@ use crate::lang::eval::View;
 
 /// An audience update that could not leave for this long is dropped as expired.
 const EXPIRES_AFTER: Span = Span::DAY.times(7);
+
+/// Changes of one profile whose outcome is waited for: of older ones we believe what they said.
+const UNDER_WAY: usize = 32;
 
 impl Turn<'_> {
     /// After a change of membership.
@@ -129,6 +132,10 @@ impl Turn<'_> {
         let state = self.profile.audiences.entry(sync.name.clone()).or_default();
         state.changes += 1;
         let change = state.changes;
+        state.under_way.insert(change, AudienceChange { add, identifiers: identifiers.clone() });
+        if state.under_way.len() > UNDER_WAY {
+            state.under_way.pop_first();
+        }
         let id = EffectId::of_audience(self.profile.id, &sync.name, change);
         // Taking someone out needs nobody's consent.
         let consent = sync.purpose.filter(|_| add).map(|index| EffectConsent {

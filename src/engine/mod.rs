@@ -3,6 +3,7 @@
 
 mod aggregates;
 mod apply;
+mod audience_outcomes;
 mod audiences;
 pub mod backfill;
 mod consent;

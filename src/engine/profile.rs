@@ -115,6 +115,24 @@ pub struct AudienceState {
     pub changes: u64,
     /// What the far side knows the person by; empty where it does not hold them.
     pub sent: BTreeMap<String, String>,
+    /// Changes whose outcome is not known yet, by their number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub under_way: BTreeMap<u64, AudienceChange>,
+    /// Changes that did not arrive, in a row.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+}
+
+/// What the far side is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudienceChange {
+    pub add: bool,
+    pub identifiers: BTreeMap<String, String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What the person last said on one matter.

@@ -1,5 +1,6 @@
 //! The rule language, journeys, lint and the engine against their oracles.
 
+mod audiences;
 mod backfill;
 mod corpus;
 mod demo_shop;
