@@ -10,7 +10,7 @@ use crate::engine::scenario::named;
 use crate::model::EffectId;
 use crate::store::Database;
 use crate::store::dead_letters::{DROPPABLE, RETRIABLE, Selection};
-use crate::store::outbox::OutboxStatus;
+use crate::store::outbox::{OutboxItem, OutboxStatus, Waits};
 
 use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
@@ -108,7 +108,7 @@ async fn list(selection: Selection, limit: u64, database: DatabaseArguments, for
                         item.status.as_str().to_owned(),
                         item.attempts.to_string(),
                         named(&item.effect),
-                        item.detail.clone().unwrap_or_default(),
+                        why(item),
                     ]
                 })
                 .collect();
@@ -116,6 +116,15 @@ async fn list(selection: Selection, limit: u64, database: DatabaseArguments, for
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was said last, and what it waits for.
+fn why(item: &OutboxItem) -> String {
+    let waits = item.waits.as_ref().map(|waits| match waits {
+        Waits::Until(at) => format!("tried again at {at}"),
+        Waits::Limit(domain) => format!("waits for the limits of {domain}"),
+    });
+    waits.into_iter().chain(item.detail.clone()).collect::<Vec<_>>().join(": ")
 }
 
 async fn retry(change: Change) -> Done {

@@ -238,6 +238,7 @@ impl Database {
                     attempts: row.attempts.unsigned_abs(),
                     detail: row.detail.clone(),
                     updated_at: Timestamp(row.updated_at),
+                    waits: Waits::of(row),
                 })
             })
             .collect()
@@ -252,4 +253,26 @@ pub struct OutboxItem {
     pub attempts: u32,
     pub detail: Option<String>,
     pub updated_at: Timestamp,
+    /// What it waits for, where it is ready and that is known.
+    pub waits: Option<Waits>,
+}
+
+/// What an effect that is ready waits for.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Waits {
+    /// It was tried, and is tried again then.
+    Until(Timestamp),
+    /// The limits of this domain.
+    Limit(String),
+}
+
+impl Waits {
+    fn of(row: &outbox::Model) -> Option<Self> {
+        match row {
+            _ if row.status != OutboxStatus::Ready.as_str() => None,
+            _ if !row.queue.is_empty() => Some(Self::Limit(row.queue.clone())),
+            _ => (row.not_before > row.updated_at).then_some(Self::Until(Timestamp(row.not_before))),
+        }
+    }
 }
