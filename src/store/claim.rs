@@ -176,10 +176,13 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError> {
+        // From one to the next by the index. `MIN` would be the same, and PostgreSQL would rather look at everything for it
+        // while it has no statistics.
         let sql = "WITH RECURSIVE queues (queue) AS (\
-                   SELECT MIN(queue) FROM outbox WHERE status = 'ready' AND destination = $1 AND queue > '' \
-                   UNION ALL SELECT (SELECT MIN(later.queue) FROM outbox later WHERE later.status = 'ready' \
-                   AND later.destination = $1 AND later.queue > queues.queue) \
+                   SELECT (SELECT first.queue FROM outbox first WHERE first.status = 'ready' \
+                   AND first.destination = $1 AND first.queue > '' ORDER BY first.queue LIMIT 1) \
+                   UNION ALL SELECT (SELECT later.queue FROM outbox later WHERE later.status = 'ready' \
+                   AND later.destination = $1 AND later.queue > queues.queue ORDER BY later.queue LIMIT 1) \
                    FROM queues WHERE queues.queue IS NOT NULL) \
                    SELECT queue FROM queues WHERE queue IS NOT NULL";
         let statement = Statement::from_sql_and_values(self.write.get_database_backend(), sql, [destination.into()]);
@@ -254,9 +257,10 @@ fn turns_of(backend: DbBackend) -> String {
     };
     format!(
         "WITH RECURSIVE lanes (lane) AS (\
-         SELECT MIN(lane) FROM outbox WHERE status = 'ready' AND destination = $1 AND queue = $2 \
-         UNION ALL SELECT (SELECT MIN(later.lane) FROM outbox later WHERE later.status = 'ready' \
-         AND later.destination = $1 AND later.queue = $2 AND later.lane > lanes.lane) \
+         SELECT (SELECT head.lane FROM outbox head WHERE head.status = 'ready' \
+         AND head.destination = $1 AND head.queue = $2 ORDER BY head.lane LIMIT 1) \
+         UNION ALL SELECT (SELECT later.lane FROM outbox later WHERE later.status = 'ready' \
+         AND later.destination = $1 AND later.queue = $2 AND later.lane > lanes.lane ORDER BY later.lane LIMIT 1) \
          FROM lanes WHERE lanes.lane IS NOT NULL), \
          turns AS (SELECT first.effect AS effect, first.lane AS lane, substr(first.lane, 1, 1) AS urgency, \
          ROW_NUMBER() OVER (PARTITION BY first.lane ORDER BY first.not_before, first.effect) AS turn \

@@ -26,6 +26,7 @@ on_both_databases!(
     journeys_take_turns_however_much_one_of_them_has_waiting,
     what_is_beyond_a_domains_limit_is_put_aside_and_comes_back,
     of_two_audience_changes_of_one_instant_the_first_leaves_first,
+    what_waited_before_there_were_turns_gets_its_turn,
 );
 
 fn effect(id: u128, decided_at: i64) -> Effect {
@@ -357,4 +358,20 @@ async fn of_two_audience_changes_of_one_instant_the_first_leaves_first(database:
         assert_eq!(taken(&store, 100, 10).await, [] as [u128; 0], "while it is under way");
         update(&store, expected, OutboxStatus::Sent, None, None).await;
     }
+}
+
+async fn what_waited_before_there_were_turns_gets_its_turn(database: TestDatabase) {
+    let store = database.open().await;
+    let of = |journey, id| of_journey(journey, id, 10, MessageClass::Marketing);
+    decide(&store, vec![of("a", 1), of("a", 2), of("b", 3), effect(4, 90)]).await;
+    store.close().await;
+    database.tamper("DROP INDEX outbox_turn").await;
+    for column in ["lane", "queue", "ordinal"] {
+        database.tamper(&format!("ALTER TABLE outbox DROP COLUMN {column}")).await;
+    }
+    database.tamper("DELETE FROM seaql_migrations WHERE version = 'outbox_turns'").await;
+    let store = database.open().await;
+    assert_eq!(taken(&store, 100, 3).await, [4, 1, 3]);
+    decide(&store, vec![of("b", 5)]).await;
+    assert_eq!(taken(&store, 100, 3).await, [2, 5]);
 }
