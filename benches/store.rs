@@ -15,6 +15,7 @@ use tidewater::model::{
 use tidewater::store::Database;
 use tidewater::store::journal::Append;
 use tidewater::store::limit::{Plain, plain_inserts};
+use tidewater::store::outbox::Room;
 use tidewater::store::state::{SavedProfile, ShardCommit};
 
 const START: i64 = 1_767_225_600_000;
@@ -229,7 +230,8 @@ fn claim(criterion: &mut Criterion) {
         let prepare = |pair: &mut Pair| decide(pair, COUNT);
         measure(&mut group, "tidewater", &mut pair, prepare, |pair, _| {
             let now = Timestamp(START * 2);
-            let claim = pair.runtime.block_on(pair.database.claim("hook", now, COUNT as usize)).expect("a claim");
+            let claim =
+                pair.runtime.block_on(pair.database.claim("hook", now, &Room::of(COUNT as usize))).expect("a claim");
             assert_eq!(black_box(claim).taken.len(), COUNT as usize);
         });
         measure(&mut group, "plain SQLite", &mut pair, prepare, |pair, rows| {

@@ -304,7 +304,7 @@ impl Draw {
 }
 
 /// Texts at the borders of what notations take.
-const WRITTEN: [&str; 67] = [
+const WRITTEN: [&str; 75] = [
     "",
     " ",
     "x",

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, StartWith};
 use tidewater::channels::Outcome;
 use tidewater::channels::webhook::catcher::{HookCatcher, HookScript};
-use tidewater::engine::Effect;
+use tidewater::engine::{Effect, Sound};
 use tidewater::model::{Event, EventKind, Span, Timestamp};
 use tidewater::store::Database;
 use tidewater::store::outbox::OutboxStatus;
@@ -32,7 +32,7 @@ impl Shop {
         let store = Database::open(&format!("sqlite://{}/t.db", folder.path().display())).await.unwrap();
         let clock = Clock::virtual_from(Timestamp::parse("2026-03-02T12:00:00Z").unwrap());
         let (backing, placement) = (store.clone().into(), Placement::Threads);
-        let with = StartWith { program, config, backing, clock: clock.clone(), placement };
+        let with = StartWith { program, config, backing, clock: clock.clone(), placement, engine: Arc::new(Sound) };
         let platform = match carrier {
             None => Platform::start(with).await,
             Some((name, carrier)) => Platform::start_with(with, [(name.to_owned(), carrier)].into()).await,
