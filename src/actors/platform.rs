@@ -58,7 +58,7 @@ fn advice(error: &StoreError) -> &'static str {
             ". Nothing is skipped, as it would be lost without a word: look after the disk, and restore the last backup of \
              the database"
         }
-        StoreError::Database(_) | StoreError::Unusable(_) => "",
+        StoreError::Database(_) | StoreError::Unusable(_) | StoreError::Superseded => "",
     }
 }
 

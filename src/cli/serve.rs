@@ -3,14 +3,14 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::actors::{Clock, Placement, Platform, StartWith};
 use crate::engine::Sound;
-use crate::store::Database;
+use crate::store::{Database, StoreError, lease};
 use crate::workspace::{Config, Program};
 
 use crate::finding::Severity;
@@ -78,7 +78,9 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         config.public_url = format!("http://{address}");
     }
     let _lock = crate::store::open::lock(&url)?;
-    let store = Database::open(&url).await?;
+    let holder = format!("process {} at http://{address}", std::process::id());
+    let store = Database::open(&url).await?.own(&holder).await?;
+    let mut lease = actix_rt::spawn(hold(store.clone()));
     let with = StartWith {
         program,
         config: Arc::new(config),
@@ -87,24 +89,58 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         placement: Placement::Threads,
         engine: Arc::new(Sound),
     };
-    let platform = Platform::start(with).await?;
+    let platform = tokio::select! {
+        platform = Platform::start(with) => platform?,
+        lost = &mut lease => return Err(lost?.into()),
+    };
     let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
     let doors = server.handle();
     match format {
         Format::Human => anstream::println!("listening on http://{address}"),
         Format::Json => anstream::println!("{}", json!({"listening": format!("http://{address}")})),
     }
+    let lost = Arc::new(OnceLock::new());
+    let tell = lost.clone();
     let closing = actix_rt::spawn(async move {
-        signal().await;
-        tracing::info!("stopping: taking nothing more, finishing what is under way");
-        doors.stop(true).await;
+        tokio::select! {
+            () = signal() => {
+                tracing::info!("stopping: taking nothing more, finishing what is under way");
+                doors.stop(true).await;
+            }
+            Ok(lost) = lease => {
+                // Told before the doors close, for the work goes on from there.
+                drop(tell.set(lost));
+                doors.stop(false).await;
+            }
+        }
     });
     server.await?;
     closing.abort();
+    if let Some(lost) = lost.get() {
+        // Nothing that is under way here can be saved, and what was accepted is in the journal.
+        platform.abort().await;
+        return Err(Failure::new(lost.to_string()));
+    }
     platform.stop().await;
+    if let Err(error) = store.disown().await {
+        tracing::warn!(%error, "the lease of the database was not given back: the next server waits until it expires");
+    }
     store.close().await;
     tracing::info!("stopped");
     Ok(ExitCode::SUCCESS)
+}
+
+/// Renews the server's hold on its database. Returns when that is lost.
+async fn hold(store: Database) -> StoreError {
+    loop {
+        tokio::time::sleep(lease::RENEWAL).await;
+        match store.renew().await {
+            Ok(()) => {}
+            Err(lost @ StoreError::Superseded) => return lost,
+            // Without the database nothing is written either.
+            Err(error) => tracing::warn!(%error, "the lease of the database could not be renewed; trying again"),
+        }
+    }
 }
 
 /// Waits for Ctrl-C or SIGTERM.

@@ -11,6 +11,8 @@ pub enum StoreError {
     Corrupt(String),
     #[error("{0}")]
     Unusable(String),
+    #[error("another server has taken over this database, because this one had not renewed its lease in time")]
+    Superseded,
 }
 
 /// A value in the form in which columns hold it.

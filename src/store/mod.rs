@@ -13,6 +13,7 @@ pub mod facts;
 pub mod history;
 pub mod identity;
 pub mod journal;
+pub mod lease;
 pub mod limit;
 mod migration;
 pub mod open;
@@ -39,6 +40,8 @@ pub struct Database {
     /// One connection on SQLite, so that writers queue here rather than in the database.
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+    /// The number of the lease under which this handle writes, on PostgreSQL; `None`: it does not ask.
+    fence: Option<i64>,
 }
 
 /// Tables that reports are made of.

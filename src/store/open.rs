@@ -14,7 +14,7 @@ use crate::model::limit::SHARDS;
 
 use super::entity::setting;
 use super::migration::Migrator;
-use super::{Database, StoreError};
+use super::{Database, StoreError, lease};
 
 /// Readers beside the writer.
 const READERS: u32 = 4;
@@ -33,7 +33,7 @@ impl Database {
         let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, Access::Create).await?;
         migrate(&write).await?;
         let read = connect(url, READERS, Access::Use).await?;
-        let store = Self { write, read };
+        let store = Self { write, read, fence: None };
         store.check_shards().await?;
         Ok(store)
     }
@@ -56,7 +56,7 @@ impl Database {
         must_exist(url)?;
         let read = connect(url, 1, Access::Look).await?;
         must_be_of_this_version(&read).await?;
-        Ok(Self { write: read.clone(), read })
+        Ok(Self { write: read.clone(), read, fence: None })
     }
 
     /// Whether the database answers and can be written to.
@@ -87,13 +87,19 @@ impl Database {
     }
 
     /// Begins a transaction that writes. On SQLite it takes its turn at once: one that reads first and writes later
-    /// fails without waiting where another process wrote in between.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
+    /// fails without waiting where another process wrote in between. On PostgreSQL it is one of the owner, if this handle
+    /// is the owner's.
+    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
         if self.write.get_database_backend() != DbBackend::Sqlite {
-            return self.write.begin().await;
+            let transaction = self.write.begin().await?;
+            if let Some(fence) = self.fence {
+                lease::hold(&transaction, fence).await?;
+            }
+            return Ok(transaction);
         }
         let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-        self.write.begin_with_options(TransactionOptions { sqlite_transaction_mode, ..Default::default() }).await
+        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
+        Ok(self.write.begin_with_options(options).await?)
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -187,7 +193,8 @@ impl Database {
     }
 }
 
-/// Keeps a second server away from a SQLite database while the returned lock lives. Other databases have none yet.
+/// Keeps a second server away from a SQLite database while the returned lock lives. PostgreSQL has a lease:
+/// see [`Database::own`].
 ///
 /// # Errors
 /// Another server holds it, or the lock file cannot be made.
@@ -263,7 +270,7 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
         })
         .map_sqlx_postgres_opts(move |postgres| match access {
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),
-            _ => postgres,
+            _ => postgres.options([("idle_in_transaction_session_timeout", lease::IDLE_TRANSACTION.as_millis())]),
         });
     sea_orm::Database::connect(options).await.map_err(|error| {
         StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))

@@ -54,9 +54,11 @@ impl Database {
         let is_over = |(_, last, at): &&(i64, i64, i64)| *last <= saved && *last < end && *at < since.0;
         let Some((first, ..)) = oldest.iter().take_while(is_over).last() else { return Ok(()) };
         let over = journal_block::Column::FirstOffset.lte(*first);
-        journal_block::Entity::delete_many().filter(over).exec(&self.write).await?;
+        let transaction = self.begin().await?;
+        journal_block::Entity::delete_many().filter(over).exec(&transaction).await?;
         // Whatever passes over something in what is gone has passed over it.
-        skip::Entity::delete_many().filter(skip::Column::Place.lt(*first)).exec(&self.write).await?;
+        skip::Entity::delete_many().filter(skip::Column::Place.lt(*first)).exec(&transaction).await?;
+        transaction.commit().await?;
         Ok(())
     }
 
@@ -72,7 +74,9 @@ impl Database {
             .await?;
         let over: Vec<i64> = oldest.into_iter().filter(|(_, at)| *at < since.0).map(|(id, _)| id).collect();
         if !over.is_empty() {
-            history::Entity::delete_many().filter(history::Column::Id.is_in(over)).exec(&self.write).await?;
+            let transaction = self.begin().await?;
+            history::Entity::delete_many().filter(history::Column::Id.is_in(over)).exec(&transaction).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }

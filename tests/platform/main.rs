@@ -10,6 +10,7 @@ mod doors;
 mod hooks;
 mod mail;
 mod outbox;
+mod owners;
 mod pace;
 mod postgres;
 mod process;

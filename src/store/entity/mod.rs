@@ -8,6 +8,7 @@ pub mod identity;
 pub mod journal_block;
 pub mod journey_run;
 pub mod journey_step;
+pub mod lease;
 pub mod membership;
 pub mod merged_profile;
 pub mod outbox;

@@ -2,6 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
+mod leases;
 mod outbox_turns;
 mod skips;
 mod v1;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(v3::Migration),
             Box::new(outbox_turns::Migration),
             Box::new(skips::Migration),
+            Box::new(leases::Migration),
         ]
     }
 }
