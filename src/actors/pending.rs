@@ -81,9 +81,13 @@ impl Pending {
 
     /// Takes the effects alone out, which wait for no state: a commit that says nothing new of how far the shard has come.
     pub(super) fn take_effects(&mut self) -> Option<ShardCommit> {
+        // What was decided without something that was passed over is not in the store before that is.
+        if !self.commit.poison.is_empty() {
+            return None;
+        }
         let effects = std::mem::take(&mut self.commit.effects);
         let Reached { offset, time } = self.reached;
-        self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty() && self.commit.poison.is_empty();
+        self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty();
         (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
     }
 
