@@ -288,6 +288,13 @@ impl Platform {
         &self.inner.board.clock
     }
 
+    /// The present for what comes in, never before what the journal holds: after the machine's clock was set back, an
+    /// event without a time of its own is not late.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.board.now()
+    }
+
     /// Signs and checks the links in mail.
     #[must_use]
     pub fn links(&self) -> &Arc<Signer> {

@@ -59,7 +59,7 @@ async fn take(request: &HttpRequest, call: Call, payload: web::Payload, doors: &
     let Some(source) = config.source_of_key(key) else { return wrong_key() };
     let arrival = Arrival {
         source: &source.name,
-        received_at: doors.platform.clock().now(),
+        received_at: doors.platform.now(),
         new_message_id: &|| format!("tw-{:032x}", rand::random::<u128>()),
     };
     let taken = doors.intake().take(&read, &arrival);

@@ -42,7 +42,7 @@ pub(super) async fn unsubscribe(
     let mut properties = link_properties(link.effect, link.origin.as_ref());
     properties.insert("topic".to_owned(), Value::from(link.topic.as_str()));
     properties.insert("channel".to_owned(), Value::from(link.channel.as_str()));
-    let event = our_event(UNSUBSCRIBED, properties, doors.platform.clock().now());
+    let event = our_event(UNSUBSCRIBED, properties, doors.platform.now());
     match doors.platform.record(link.profile, event).await {
         Ok(_) => {
             let topic = escape(&topic_title(&doors, &link.topic));
@@ -71,7 +71,7 @@ pub(super) async fn click(request: HttpRequest, token: web::Path<String>, doors:
         let mut properties = link_properties(link.effect, link.origin.as_ref());
         properties.insert("channel".to_owned(), Value::from("email"));
         properties.insert("url".to_owned(), Value::from(target.as_str()));
-        let event = our_event(EMAIL_CLICKED, properties, doors.platform.clock().now());
+        let event = our_event(EMAIL_CLICKED, properties, doors.platform.now());
         if let Err(why) = doors.platform.record(link.profile, event).await {
             // The customer wants to get on, whatever state we are in.
             tracing::error!(reason = %why, "click could not be stored");

@@ -66,7 +66,7 @@ async fn show_profile(doors: &Doors, id: ProfileId) -> Result<HttpResponse, Stor
     let mut view = match saved.map(|saved| snapshot::decode(&saved.snapshot)).transpose() {
         Ok(profile) => {
             let profile = profile.unwrap_or_else(|| Profile::new(id));
-            profile_view(&profile, &doors.platform.program(), doors.platform.clock().now())
+            profile_view(&profile, &doors.platform.program(), doors.platform.now())
         }
         Err(error) => return Ok(failure(StatusCode::INTERNAL_SERVER_ERROR, "damaged", &error.to_string())),
     };

@@ -2,6 +2,7 @@
 
 mod against;
 mod bench;
+mod clock;
 mod commands;
 mod crash;
 mod databases;
