@@ -21,6 +21,7 @@ mod reports;
 mod sdk;
 mod served;
 mod shop;
+mod standstill;
 mod store;
 mod torn;
 mod withdrawal;

@@ -37,6 +37,28 @@ impl Postgres {
         format!("postgres://tidewater@127.0.0.1:{}/postgres", self.port)
     }
 
+    /// Stops it, whatever it is doing for whom, and starts it again.
+    pub fn restart(&self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "fast", "-w", "restart"]);
+    }
+
+    /// Lets none of its processes run for so long: the address answers nothing, and is not refused.
+    pub fn stand_still(&self, long: std::time::Duration) {
+        let file = std::fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let server = file.lines().next().unwrap().trim().to_owned();
+        let signal = |name: &str, processes: &[String]| {
+            // One that ended meanwhile cannot be told.
+            Command::new("kill").arg(name).args(processes).stderr(Stdio::null()).status().unwrap();
+        };
+        signal("-STOP", std::slice::from_ref(&server));
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).unwrap();
+        let all: Vec<String> = children.split_whitespace().map(str::to_owned).chain([server]).collect();
+        assert!(all.len() > 1, "it has processes that serve");
+        signal("-STOP", &all);
+        std::thread::sleep(long);
+        signal("-CONT", &all);
+    }
+
     fn data(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }

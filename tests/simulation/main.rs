@@ -9,6 +9,7 @@ mod conformance;
 #[allow(dead_code, reason = "the platform's tests ask more of it")]
 #[path = "../platform/databases.rs"]
 mod databases;
+#[allow(dead_code, reason = "the platform's tests do more to it")]
 #[path = "../platform/postgres.rs"]
 mod postgres;
 mod run;
