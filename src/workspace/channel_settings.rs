@@ -89,7 +89,7 @@ const RATE: Key = Key::optional(
 );
 const LIMITS: Key = Key::optional("limits", Shape::Map(&CALL_LIMITS), "How fast calls may follow each other.");
 
-static CALL_LIMITS: Form = Form::of("`limits`", &[RATE]);
+static CALL_LIMITS: Form = Form::of("`limits` of calls", &[RATE]);
 
 static MAIL_LIMITS: Form = Form::of(
     "`limits`",
