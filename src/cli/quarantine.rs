@@ -1,10 +1,14 @@
-//! `tidewater quarantine list`: what was refused, and why.
+//! `tidewater quarantine list`, `quarantine show ID`: what was refused, and why.
+
+mod payload;
 
 use std::process::ExitCode;
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-use super::output::{DatabaseArguments, Done, Format, block_on, print_json, print_table};
+use crate::store::journal::Quarantined;
+
+use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
 /// Look at what was refused.
 #[derive(Debug, clap::Subcommand)]
@@ -19,33 +23,66 @@ pub(super) enum QuarantineCommand {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// One of them as it came, with the mistakes beside their places.
+    #[command(
+        after_help = "Example:\n  tidewater quarantine show 5f0c2a9e1b7d43c68e2f90ab13cd5e77\n\n`tidewater quarantine \
+list` shows the ids."
+    )]
+    Show {
+        id: String,
+        #[command(flatten)]
+        database: DatabaseArguments,
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 pub(super) fn run(command: QuarantineCommand) -> Done {
-    let QuarantineCommand::List { limit, database, format } = command;
     block_on(async {
-        let items = database.open().await?.quarantine(limit).await?;
-        match format {
-            Format::Json => {
-                let list: Vec<_> = items
-                    .iter()
-                    .map(|(id, item)| {
-                        json!({
-                            "id": id, "source": item.source, "received_at": item.received_at.to_string(),
-                            "code": item.code, "reason": item.reason, "payload": item.payload,
-                        })
-                    })
-                    .collect();
-                print_json(&list)?;
-            }
-            Format::Human => {
-                let rows: Vec<Vec<String>> = items
-                    .into_iter()
-                    .map(|(_, item)| vec![item.received_at.to_string(), item.source, item.code, item.reason])
-                    .collect();
-                print_table(&["received", "source", "code", "reason"], &rows);
+        match command {
+            QuarantineCommand::List { limit, database, format } => list(limit, &database, format).await,
+            QuarantineCommand::Show { id, database, format } => show(&id, &database, format).await,
+        }
+    })
+}
+
+async fn list(limit: u64, database: &DatabaseArguments, format: Format) -> Done {
+    let items = database.open().await?.quarantine(limit).await?;
+    match format {
+        Format::Json => print_json(&items.iter().map(|(id, item)| as_json(id, item)).collect::<Json>())?,
+        Format::Human => {
+            let rows: Vec<Vec<String>> = items
+                .into_iter()
+                .map(|(id, item)| vec![id, item.received_at.to_string(), item.source, item.code, item.reason])
+                .collect();
+            print_table(&["id", "received", "source", "code", "reason"], &rows);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn show(id: &str, database: &DatabaseArguments, format: Format) -> Done {
+    let Some(item) = database.open().await?.quarantined(id).await? else {
+        return Err(Failure::new(format!(
+            "nothing in the quarantine has the id `{id}`: `tidewater quarantine list` shows the ids"
+        )));
+    };
+    match format {
+        Format::Json => print_json(&as_json(id, &item))?,
+        Format::Human => {
+            anstream::println!("id        {id}\nsource    {}\nreceived  {}", item.source, item.received_at);
+            anstream::println!("code      {}\nreason    {}\n", item.code, item.reason);
+            for line in payload::lines(&item.payload, &item.reason) {
+                anstream::println!("{line}");
             }
         }
-        Ok(ExitCode::SUCCESS)
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn as_json(id: &str, item: &Quarantined) -> Json {
+    json!({
+        "id": id, "source": item.source, "received_at": item.received_at.to_string(), "code": item.code,
+        "reason": item.reason, "payload": item.payload,
     })
 }

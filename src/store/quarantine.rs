@@ -65,16 +65,19 @@ impl Database {
             .limit(limit)
             .all(&self.read)
             .await?;
-        let kept = rows.into_iter().map(|row| {
-            let item = Quarantined {
-                source: row.source,
-                received_at: Timestamp(row.received_at),
-                code: row.code,
-                reason: row.reason,
-                payload: row.payload,
-            };
-            (row.id, item)
-        });
-        Ok(kept.collect())
+        Ok(rows.into_iter().map(|row| (row.id.clone(), item(row))).collect())
     }
+
+    /// What is in the quarantine under this id.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn quarantined(&self, id: &str) -> Result<Option<Quarantined>, StoreError> {
+        Ok(quarantine::Entity::find_by_id(id.to_owned()).one(&self.read).await?.map(item))
+    }
+}
+
+fn item(row: quarantine::Model) -> Quarantined {
+    let quarantine::Model { source, received_at, code, reason, payload, .. } = row;
+    Quarantined { source, received_at: Timestamp(received_at), code, reason, payload }
 }

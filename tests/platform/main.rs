@@ -16,6 +16,7 @@ mod pace;
 mod postgres;
 mod process;
 mod programs;
+mod quarantine;
 mod recovery;
 mod reports;
 mod sdk;
