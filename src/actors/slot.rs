@@ -12,10 +12,10 @@ use crate::model::ProfileId;
 
 /// A customer that nothing happened to for this long is let go.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-/// What an actor costs beside what it holds, and how much larger a state is in memory than packed (not compressed): maps
-/// and lists have room to grow. Estimates, rather too high.
-const ACTOR_BYTES: usize = 1_600;
-const INFLATION: usize = 3;
+/// What a live customer takes, about, however little is known of them (the actor, and maps that have room to grow), and how
+/// much larger than packed (not compressed) the rest is in memory. See the live idle customer of `tidewater bench profiles`.
+const ACTOR_BYTES: usize = 5_000;
+const INFLATION: usize = 5;
 
 #[derive(Debug)]
 struct Slot<A> {
