@@ -169,15 +169,6 @@ impl Carrier for Postman {
     }
 }
 
-const WELCOME: &str = "---
-journey: welcome
-topic: newsletter
-enter: { event: Signed Up, re_entry: always }
-steps:
-  - id: hello
-    email: { template: hello, subject: Hello }
-";
-
 #[actix_rt::test]
 async fn a_domain_with_a_limit_holds_up_no_other() {
     let rate = Some(Rate { count: 2, per: Span::MINUTE });
@@ -185,7 +176,7 @@ async fn a_domain_with_a_limit_holds_up_no_other() {
     let postman = Arc::new(Postman { to: Mutex::default(), limits });
     let mut files = shop::files("http://127.0.0.1:9/");
     files[0].1.push_str("\x20 email: { kind: smtp, host: 127.0.0.1, security: none, from: shop@example.com }\n");
-    files[2].1.push_str(WELCOME);
+    files[2].1.push_str(shop::WELCOME);
     files.push(("templates/hello.txt".to_owned(), "Hello\n".to_owned()));
     let shop = Shop::open(files, Some(("email", postman.clone()))).await;
     let about = [("topic", "newsletter"), ("channel", "email")];

@@ -321,15 +321,6 @@ async fn a_schedule_comes_up_for_everyone_and_is_made_up_for_once_after_a_downti
     platform.stop().await;
 }
 
-const WELCOME: &str = "---
-journey: welcome
-topic: newsletter
-enter: { event: Signed Up, re_entry: always }
-steps:
-  - id: hello
-    email: { template: hello, subject: Hello }
-";
-
 #[actix_rt::test]
 async fn a_withdrawn_consent_stops_what_is_already_queued() {
     let dir = tempfile::tempdir().unwrap();
@@ -344,7 +335,7 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     });
     let mut files = shop::files("http://127.0.0.1:9/");
     files[0].1.push_str("\x20 email: { kind: smtp, host: 127.0.0.1, security: none, from: shop@example.com }\n");
-    files[2].1.push_str(WELCOME);
+    files[2].1.push_str(shop::WELCOME);
     files.push(("templates/hello.txt".to_owned(), "Hello\n".to_owned()));
     let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("email".to_owned(), mail.clone() as Arc<dyn Carrier>)].into();
     let platform = start_with(dir.path(), files, &clock, carriers).await;

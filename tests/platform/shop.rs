@@ -6,6 +6,16 @@ use tidewater::model::value::ValueMap;
 use tidewater::model::{Event, EventKind, Timestamp, Value};
 use tidewater::workspace::{self, Config, Program};
 
+/// A journey for `files`: everyone who signs up is welcomed by mail.
+pub const WELCOME: &str = "---
+journey: welcome
+topic: newsletter
+enter: { event: Signed Up, re_entry: always }
+steps:
+  - id: hello
+    email: { template: hello, subject: Hello }
+";
+
 /// The settings, with the hook at `url`.
 pub fn settings(url: &str) -> String {
     format!(
