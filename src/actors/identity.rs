@@ -30,10 +30,28 @@ struct Users {
     is_complete: bool,
 }
 
+/// Identifiers by kind, then value: asked for with texts that nobody has to own.
+#[derive(Debug, Default)]
+struct Known(HashMap<String, HashMap<String, ProfileId>>);
+
+impl Known {
+    fn len(&self) -> usize {
+        self.0.values().map(HashMap::len).sum()
+    }
+
+    fn get(&self, kind: &str, value: &str) -> Option<ProfileId> {
+        self.0.get(kind)?.get(value).copied()
+    }
+
+    fn insert(&mut self, Identifier { kind, value }: Identifier, profile: ProfileId) {
+        self.0.entry(kind).or_default().insert(value, profile);
+    }
+}
+
 /// The identity index as the sequencer sees it.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
-    known: HashMap<Identifier, ProfileId>,
+    known: Known,
     users: HashMap<ProfileId, Users>,
     /// Merges of this process: loser to winner.
     merged: HashMap<ProfileId, ProfileId>,
@@ -42,9 +60,7 @@ pub(super) struct Resolver {
 impl Resolver {
     /// Forgets everything: what a failed append would have changed never happened.
     pub(super) fn forget(&mut self) {
-        self.known.clear();
-        self.users.clear();
-        self.merged.clear();
+        *self = Self::default();
     }
 
     /// Asks the store for what the events of a group name and is not known yet: one query for all identifiers, and one
@@ -53,10 +69,14 @@ impl Resolver {
         if self.known.len() > REMEMBERED {
             self.forget();
         }
-        let named: BTreeSet<Identifier> = events.iter().flat_map(|event| identifiers(event)).collect();
-        let unknown: Vec<Identifier> = named.into_iter().filter(|id| !self.known.contains_key(id)).collect();
+        let named = events.iter().flat_map(|event| identifiers(event));
+        let unknown: BTreeSet<(&str, &str)> =
+            named.filter(|(kind, value)| self.known.get(kind, value).is_none()).collect();
         if !unknown.is_empty() {
-            self.known.extend(journal.find_profiles(&unknown).await?);
+            let unknown: Vec<Identifier> = unknown.into_iter().map(|(kind, value)| identifier(kind, value)).collect();
+            for (identifier, profile) in journal.find_profiles(&unknown).await? {
+                self.known.insert(identifier, profile);
+            }
         }
         for profile in self.joinable(events) {
             let ids = journal.identifiers_of(profile).await?;
@@ -156,12 +176,11 @@ impl Resolver {
     }
 
     fn lookup(&self, kind: &str, value: &str) -> Option<ProfileId> {
-        let identifier = Identifier { kind: kind.to_owned(), value: value.to_owned() };
-        self.known.get(&identifier).map(|profile| self.surviving(*profile))
+        self.known.get(kind, value).map(|profile| self.surviving(profile))
     }
 
     fn add(&mut self, kind: &str, value: &str, profile: ProfileId) -> IdentityChange {
-        let identifier = Identifier { kind: kind.to_owned(), value: value.to_owned() };
+        let identifier = identifier(kind, value);
         self.known.insert(identifier.clone(), profile);
         if kind == USER_ID {
             self.users.entry(profile).or_default().ids.insert(value.to_owned());
@@ -170,20 +189,20 @@ impl Resolver {
     }
 }
 
-fn identifiers(event: &Event) -> Vec<Identifier> {
-    let mut named = Vec::with_capacity(2);
-    let mut name = |kind: &str, value: &Option<String>| {
-        if let Some(value) = value {
-            named.push(Identifier { kind: kind.to_owned(), value: value.clone() });
-        }
-    };
-    name(USER_ID, &event.user_id);
-    name(ANONYMOUS_ID, &event.anonymous_id);
-    if event.kind == EventKind::Alias {
-        name(USER_ID, &event.previous_id);
-        name(ANONYMOUS_ID, &event.previous_id);
-    }
-    named
+fn identifier(kind: &str, value: &str) -> Identifier {
+    Identifier { kind: kind.to_owned(), value: value.to_owned() }
+}
+
+/// Kinds and values that an event names.
+fn identifiers(event: &Event) -> impl Iterator<Item = (&str, &str)> {
+    let alias = event.previous_id.as_deref().filter(|_| event.kind == EventKind::Alias);
+    let named = [
+        (USER_ID, event.user_id.as_deref()),
+        (ANONYMOUS_ID, event.anonymous_id.as_deref()),
+        (USER_ID, alias),
+        (ANONYMOUS_ID, alias),
+    ];
+    named.into_iter().filter_map(|(kind, value)| Some((kind, value?)))
 }
 
 #[cfg(test)]

@@ -265,6 +265,8 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
                 .synchronous(SqliteSynchronous::Full)
                 // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
                 // back every four, by whoever commits: see `Database::checkpoint`.
+                // What a statement may have to take back is noted in memory, and not in a file for each.
+                .pragma("temp_store", "MEMORY")
                 .pragma("cache_size", "-65536")
                 .pragma("wal_autocheckpoint", "65536")
         })
