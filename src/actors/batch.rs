@@ -5,34 +5,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::future::join_all;
+use tokio::sync::mpsc;
 
 use crate::engine::backfill::{Past, Wanted};
-use crate::engine::{Engine, Profile, Skips, snapshot};
+use crate::engine::{Profile, snapshot};
 use crate::model::packed::plain_len;
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
-use crate::workspace::Program;
 
-use super::broadcast::Broadcast;
-use super::customer::{Answer, Customer, Failed, Poison, Task, Work, Worked};
+use super::customer::{Answer, Answers, Customer, Failed, Poison, Task, Terms, Work, Worked};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
 /// Entries of the journal that are read at once.
 const PAGE: usize = 8_192;
 
-/// What a batch needs to run by itself, beside its shard.
+/// A batch under way, beside its shard.
 pub(super) struct Batch {
-    pub(super) engine: Arc<dyn Engine>,
-    pub(super) skips: Arc<Skips>,
-    pub(super) program: Arc<Program>,
-    pub(super) broadcasts: Arc<Vec<Broadcast>>,
-    pub(super) backing: Backing,
-    pub(super) tasks: BTreeMap<ProfileId, Task>,
-    /// Those of its customers that are live.
-    pub(super) customers: HashMap<ProfileId, Addr<Customer>>,
-    pub(super) mode: Mode,
+    terms: Arc<Terms>,
+    backing: Backing,
+    tasks: BTreeMap<ProfileId, Arc<Task>>,
+    mode: Mode,
+    /// Who is not live, or not to be trusted.
+    missing: Vec<ProfileId>,
+    /// How many were asked and have not answered, and where they answer.
+    asked: usize,
+    answers: (Answers, mpsc::UnboundedReceiver<(ProfileId, Answer)>),
 }
 
 /// How a batch deals with a customer that fails.
@@ -48,11 +46,14 @@ pub(super) enum Mode {
 /// What came of a batch.
 #[derive(Default)]
 pub(super) struct Done {
-    pub(super) worked: Vec<(ProfileId, Addr<Customer>, Worked)>,
+    /// Who was made live for it.
+    pub(super) started: Vec<(ProfileId, Addr<Customer>)>,
+    /// In order of their ids.
+    pub(super) worked: Vec<(ProfileId, Worked)>,
     /// Bytes of the states of those that were loaded.
     pub(super) loaded: HashMap<ProfileId, usize>,
     /// Customers whose state cannot be trusted any more, and what they were to do.
-    pub(super) failed: Vec<(ProfileId, Task)>,
+    pub(super) failed: Vec<(ProfileId, Arc<Task>)>,
     /// What nobody could do, with the reason.
     pub(super) left_out: Vec<Poison>,
 }
@@ -64,70 +65,106 @@ enum Loaded {
 }
 
 const UNREADABLE: &str = "the saved state of the profile cannot be read";
+const ENDED: &str = "the customer's actor ended";
 
 impl Batch {
-    /// Loads and works.
+    /// Has the live customers begin; `live` tells who is.
+    pub(super) fn begin<'a>(
+        terms: Terms,
+        backing: Backing,
+        tasks: BTreeMap<ProfileId, Arc<Task>>,
+        mode: Mode,
+        live: impl Fn(ProfileId) -> Option<&'a Addr<Customer>>,
+    ) -> Self {
+        let (missing, asked, answers) = (Vec::new(), 0, mpsc::unbounded_channel());
+        let mut batch = Self { terms: Arc::new(terms), backing, tasks, mode, missing, asked, answers };
+        let ids: Vec<ProfileId> = batch.tasks.keys().copied().collect();
+        for id in ids {
+            match live(id).filter(|_| mode == Mode::Quick) {
+                Some(customer) => batch.ask(id, customer, None),
+                None => batch.missing.push(id),
+            }
+        }
+        batch
+    }
+
+    /// Loads who is missing, and gathers all answers.
     pub(super) async fn run(mut self) -> Done {
         let mut done = Done::default();
-        let tasks = std::mem::take(&mut self.tasks);
-        let missing: Vec<ProfileId> = tasks.keys().filter(|id| !self.customers.contains_key(id)).copied().collect();
+        let missing = std::mem::take(&mut self.missing);
         for (id, loaded) in self.load(&missing, &mut done.loaded).await {
             match loaded {
-                Loaded::Customer(address) => drop(self.customers.insert(id, address)),
-                Loaded::Unreadable => done.left_out.extend(left_out(id, &tasks[&id], UNREADABLE)),
-            }
-        }
-        let is_careful = self.mode != Mode::Quick;
-        let mut works: Vec<(ProfileId, Option<Vec<Past>>)> = tasks.keys().map(|id| (*id, None)).collect();
-        while !works.is_empty() {
-            let mut wanting = Vec::new();
-            for (id, answer, customer) in self.ask(&tasks, works).await {
-                match answer {
-                    Ok(Answer::Worked(worked)) => done.worked.push((id, customer, worked)),
-                    Ok(Answer::Wants(wanted)) => wanting.push((id, wanted)),
-                    Ok(Answer::Panicked(panicked)) if is_careful => {
-                        done.left_out.extend(left_out(id, &tasks[&id], &panicked.reason));
-                    }
-                    Err(_) if is_careful => {
-                        done.left_out.extend(left_out(id, &tasks[&id], "the customer's actor ended"));
-                    }
-                    // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
-                    Ok(Answer::Panicked(_)) | Err(_) => {
-                        tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
-                        done.failed.push((id, tasks[&id].clone()));
-                    }
+                Loaded::Customer(address) => {
+                    self.ask(id, &address, None);
+                    done.started.push((id, address));
+                }
+                Loaded::Unreadable => {
+                    let task = self.tasks.remove(&id);
+                    done.left_out.extend(task.into_iter().flat_map(|task| left_out(id, &task, UNREADABLE)));
                 }
             }
-            works = self.with_history(wanting).await;
         }
+        while self.asked > 0 {
+            let wanting = self.gather(&mut done).await;
+            self.ask_with_history(wanting).await;
+        }
+        done.worked.sort_unstable_by_key(|(id, _)| *id);
         done
     }
 
-    /// Has customers work, all at once.
-    async fn ask(
-        &self,
-        tasks: &BTreeMap<ProfileId, Task>,
-        works: Vec<(ProfileId, Option<Vec<Past>>)>,
-    ) -> Vec<(ProfileId, Result<Answer, MailboxError>, Addr<Customer>)> {
-        let is_careful = self.mode != Mode::Quick;
-        let asked = works.into_iter().filter_map(|(id, history)| {
-            let customer = self.customers.get(&id)?.clone();
-            let (program, broadcasts) = (self.program.clone(), self.broadcasts.clone());
-            let (engine, skips, task) = (self.engine.clone(), self.skips.clone(), tasks[&id].clone());
-            let work = Work { engine, skips, program, broadcasts, history, task, is_careful };
-            Some(async move { (id, customer.send(work).await, customer) })
-        });
-        join_all(asked).await
+    /// Hands a customer its task. One that has ended does not answer.
+    fn ask(&mut self, id: ProfileId, customer: &Addr<Customer>, history: Option<Vec<Past>>) {
+        let (terms, task, answers) = (self.terms.clone(), self.tasks[&id].clone(), self.answers.0.clone());
+        drop(customer.try_send(Work { terms, history, task, answers }));
+        self.asked += 1;
     }
 
-    /// The pasts that customers want, read together.
-    async fn with_history(&self, wanting: Vec<(ProfileId, Wanted)>) -> Vec<(ProfileId, Option<Vec<Past>>)> {
-        let Some(wanted) = wanting.iter().map(|(_, wanted)| wanted.clone()).reduce(Wanted::and) else {
-            return Vec::new();
-        };
-        let ids: Vec<ProfileId> = wanting.iter().map(|(id, _)| *id).collect();
+    /// Waits for all that were asked. Returns those that want to know more of their past first.
+    async fn gather(&mut self, done: &mut Done) -> Vec<(ProfileId, Wanted, Addr<Customer>)> {
+        // With the last who can answer the channel ends, so that nobody waits for one who has ended.
+        let (_, mut answers) = std::mem::replace(&mut self.answers, mpsc::unbounded_channel());
+        let mut wanting = Vec::new();
+        while self.asked > 0 {
+            let Some((id, answer)) = answers.recv().await else { break };
+            self.asked -= 1;
+            match answer {
+                Answer::Worked(worked) => {
+                    self.tasks.remove(&id);
+                    done.worked.push((id, worked));
+                }
+                Answer::Wants(wanted, customer) => wanting.push((id, wanted, customer)),
+                Answer::Panicked(panicked) => self.fail(done, id, &panicked.reason),
+            }
+        }
+        if self.asked > 0 {
+            let is_wanting = |id: &ProfileId| wanting.iter().any(|(other, ..)| other == id);
+            let ended: Vec<ProfileId> = self.tasks.keys().filter(|id| !is_wanting(id)).copied().collect();
+            ended.into_iter().for_each(|id| self.fail(done, id, ENDED));
+            self.asked = 0;
+        }
+        wanting
+    }
+
+    /// A customer did not do its task.
+    fn fail(&mut self, done: &mut Done, id: ProfileId, reason: &str) {
+        let Some(task) = self.tasks.remove(&id) else { return };
+        if self.mode == Mode::Quick {
+            // The reason of a panic may hold what the customer sent: it goes to quarantine, not to the log.
+            tracing::error!(profile = %id, "the engine failed on a batch; trying it entry by entry");
+            done.failed.push((id, task));
+        } else {
+            done.left_out.extend(left_out(id, &task, reason));
+        }
+    }
+
+    /// Asks again, with the pasts that customers want, read together.
+    async fn ask_with_history(&mut self, wanting: Vec<(ProfileId, Wanted, Addr<Customer>)>) {
+        let Some(wanted) = wanting.iter().map(|(_, wanted, _)| wanted.clone()).reduce(Wanted::and) else { return };
+        let ids: Vec<ProfileId> = wanting.iter().map(|(id, ..)| *id).collect();
         let mut pasts = patiently(|| self.backing.store.pasts(&ids, &wanted)).await;
-        ids.into_iter().map(|id| (id, Some(pasts.remove(&id).unwrap_or_default()))).collect()
+        for (id, _, customer) in wanting {
+            self.ask(id, &customer, Some(pasts.remove(&id).unwrap_or_default()));
+        }
     }
 
     /// Starts customers from what is saved of them, and after a failure from what the journal holds since.
@@ -173,7 +210,12 @@ impl Batch {
             // Entries for everyone are left to the broadcasts: those that are not among them any more were saved.
             let own = Target::Profile(profile.id());
             for entry in page.iter().filter(|entry| entry.offset <= known && entry.target == own) {
-                counted.extend(super::customer::apply_again(&mut profile, &self.program, &self.skips, entry));
+                counted.extend(super::customer::apply_again(
+                    &mut profile,
+                    &self.terms.program,
+                    &self.terms.skips,
+                    entry,
+                ));
             }
         }
         (profile, counted)

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use actix::prelude::*;
+use tokio::sync::mpsc;
 
 use crate::engine::backfill::{self, Past, Wanted};
 use crate::engine::skip::skip_wake;
@@ -30,21 +31,31 @@ pub(super) enum Task {
     Save,
 }
 
-/// One batch for one customer.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Answer")]
-pub(super) struct Work {
+/// What all customers of one batch are asked under.
+#[derive(Debug)]
+pub(super) struct Terms {
     pub(super) engine: Arc<dyn Engine>,
     /// What is passed over.
     pub(super) skips: Arc<Skips>,
     pub(super) program: Arc<Program>,
     /// What the customer may not have seen yet of what concerns everyone.
     pub(super) broadcasts: Arc<Vec<Broadcast>>,
-    /// The customer's past, where it asked for it.
-    pub(super) history: Option<Vec<Past>>,
-    pub(super) task: Task,
     /// Entry by entry, going back to the state before an entry that cannot be applied: slower, after a panic.
     pub(super) is_careful: bool,
+}
+
+/// Where the customers of one batch answer.
+pub(super) type Answers = mpsc::UnboundedSender<(ProfileId, Answer)>;
+
+/// One batch for one customer. It answers by itself: a message that is answered by actix costs a channel each.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(super) struct Work {
+    pub(super) terms: Arc<Terms>,
+    /// The customer's past, where it asked for it.
+    pub(super) history: Option<Vec<Past>>,
+    pub(super) task: Arc<Task>,
+    pub(super) answers: Answers,
 }
 
 /// What comes of one batch for one customer.
@@ -52,7 +63,7 @@ pub(super) struct Work {
 pub(super) enum Answer {
     Worked(Worked),
     /// Nothing was done: the customer must know this of its past first. The same batch is to come again, with it.
-    Wants(Wanted),
+    Wants(Wanted, Addr<Customer>),
     Panicked(Panicked),
 }
 
@@ -148,35 +159,36 @@ impl Customer {
 
     /// What must be known of the past before this can be done.
     fn wants(&self, work: &Work) -> Option<Wanted> {
-        let unseen = work.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > self.profile.applied());
+        let unseen = work.terms.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > self.profile.applied());
         let wanted =
             unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(&self.profile, program, entry));
-        wanted.chain(backfill::wanted(&self.profile, &work.program)).reduce(Wanted::and)
+        wanted.chain(backfill::wanted(&self.profile, &work.terms.program)).reduce(Wanted::and)
     }
 
     fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
+        let Terms { engine, skips, program, broadcasts, is_careful } = &*work.terms;
         let mut batch = Batch {
-            engine: &*work.engine,
-            skips: &work.skips,
+            engine: &**engine,
+            skips,
             profile: &mut self.profile,
             history: work.history.as_deref().unwrap_or_default(),
             counted: &self.counted,
-            is_careful: work.is_careful,
-            must_save: matches!(work.task, Task::Save),
+            is_careful: *is_careful,
+            must_save: matches!(*work.task, Task::Save),
             done: Worked::default(),
         };
-        batch.fill(&work.program)?;
-        match &work.task {
+        batch.fill(program)?;
+        match &*work.task {
             Task::Entries(entries) => {
                 for entry in entries {
-                    batch.catch_up(&work.broadcasts, entry.offset)?;
-                    batch.apply(&work.program, entry)?;
+                    batch.catch_up(broadcasts, entry.offset)?;
+                    batch.apply(program, entry)?;
                 }
             }
-            Task::CatchUp => batch.catch_up(&work.broadcasts, Offset(u64::MAX))?,
+            Task::CatchUp => batch.catch_up(broadcasts, Offset(u64::MAX))?,
             Task::Fire(up_to) => {
-                batch.catch_up(&work.broadcasts, Offset(u64::MAX))?;
-                batch.fire(&work.program, *up_to)?;
+                batch.catch_up(broadcasts, Offset(u64::MAX))?;
+                batch.fire(program, *up_to)?;
             }
             Task::Save => {}
         }
@@ -363,14 +375,14 @@ impl Actor for Customer {
 }
 
 impl Handler<Work> for Customer {
-    type Result = MessageResult<Work>;
+    type Result = ();
 
-    fn handle(&mut self, work: Work, _: &mut Self::Context) -> Self::Result {
-        if work.history.is_none()
-            && let Some(wanted) = self.wants(&work)
-        {
-            return MessageResult(Answer::Wants(wanted));
-        }
-        MessageResult(self.work(&work).map_or_else(Answer::Panicked, Answer::Worked))
+    fn handle(&mut self, work: Work, ctx: &mut Self::Context) {
+        let answer = match self.wants(&work).filter(|_| work.history.is_none()) {
+            Some(wanted) => Answer::Wants(wanted, ctx.address()),
+            None => self.work(&work).map_or_else(Answer::Panicked, Answer::Worked),
+        };
+        // Whoever asked is gone only with the whole shard.
+        let _ = work.answers.send((self.profile.id(), answer));
     }
 }

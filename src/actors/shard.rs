@@ -7,7 +7,7 @@
 
 mod saving;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::workspace::Program;
 use super::batch::{Batch, Done, Mode, patiently};
 use super::board::Board;
 use super::broadcast::{Broadcast, Broadcasts, Visit};
-use super::customer::{Customer, Poison, Task};
+use super::customer::{Customer, Poison, Task, Terms};
 use super::gauges::Held;
 use super::pending::Pending;
 use super::slot::Slots;
@@ -106,7 +106,7 @@ pub(super) struct Shard {
     /// To be saved although nothing was emitted.
     to_save: VecDeque<ProfileId>,
     /// What failed and is to be done again, carefully, when everything before is saved.
-    failed: Vec<(ProfileId, Task)>,
+    failed: Vec<(ProfileId, Arc<Task>)>,
     /// The first entry of what is being done again.
     again_from: Option<Offset>,
     is_working: bool,
@@ -136,7 +136,7 @@ enum Choice {
 
 /// A batch to be run.
 struct Plan {
-    tasks: BTreeMap<ProfileId, Task>,
+    tasks: BTreeMap<ProfileId, Arc<Task>>,
     mode: Mode,
     /// How far the shard has come when it is done, and how many items of the queue are done with it.
     end: Offset,
@@ -269,19 +269,20 @@ impl Shard {
         }
         let due = self.wakes.take_due(self.now, BATCH);
         if !due.is_empty() {
-            return self.batch(due, &Task::Fire(self.now));
+            return self.batch(due, Task::Fire(self.now));
         }
         match self.broadcasts.next(BATCH) {
-            Some(Visit::These(profiles)) => return self.batch(profiles, &Task::CatchUp),
+            Some(Visit::These(profiles)) => return self.batch(profiles, Task::CatchUp),
             Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
             None => {}
         }
         let count = self.to_save.len().min(BATCH);
         let unsaved: Vec<ProfileId> = self.to_save.drain(..count).collect();
-        if unsaved.is_empty() { Choice::Nothing } else { self.batch(unsaved, &Task::Save) }
+        if unsaved.is_empty() { Choice::Nothing } else { self.batch(unsaved, Task::Save) }
     }
 
-    fn batch(&self, profiles: Vec<ProfileId>, task: &Task) -> Choice {
+    fn batch(&self, profiles: Vec<ProfileId>, task: Task) -> Choice {
+        let task = Arc::new(task);
         let tasks = profiles.into_iter().map(|profile| (profile, task.clone())).collect();
         Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: 0 })
     }
@@ -327,7 +328,7 @@ impl Shard {
             finished += 1;
             self.queue.pop_front();
         }
-        let tasks = tasks.into_iter().map(|(profile, entries)| (profile, Task::Entries(entries))).collect();
+        let tasks = tasks.into_iter().map(|(profile, entries)| (profile, Arc::new(Task::Entries(entries)))).collect();
         Choice::Batch(Plan { tasks, mode: Mode::Quick, end, finished })
     }
 
@@ -341,7 +342,7 @@ impl Shard {
             match profiles.last() {
                 Some(last) => {
                     actor.broadcasts.reached(*last);
-                    if let Choice::Batch(plan) = actor.batch(profiles, &Task::CatchUp) {
+                    if let Choice::Batch(plan) = actor.batch(profiles, Task::CatchUp) {
                         actor.work(ctx, plan);
                     }
                 }
@@ -375,14 +376,15 @@ impl Shard {
     fn work(&mut self, ctx: &mut Context<Self>, plan: Plan) {
         self.is_working = true;
         let Plan { tasks, mode, end, finished } = plan;
-        let customers = match mode {
-            Mode::Quick => tasks.keys().filter_map(|id| Some((*id, self.slots.address(*id)?))).collect(),
-            Mode::Careful { .. } => HashMap::new(),
+        let terms = Terms {
+            engine: self.engine.clone(),
+            skips: self.skips.clone(),
+            program: self.program.clone(),
+            broadcasts: self.broadcasts.active(),
+            is_careful: mode != Mode::Quick,
         };
-        let (program, broadcasts, backing) = (self.program.clone(), self.broadcasts.active(), self.backing.clone());
-        let (engine, skips) = (self.engine.clone(), self.skips.clone());
-        let run = Batch { engine, skips, program, broadcasts, backing, tasks, customers, mode }.run();
-        ctx.spawn(run.into_actor(self).map(move |done, actor, ctx| {
+        let batch = Batch::begin(terms, self.backing.clone(), tasks, mode, |id| self.slots.address(id));
+        ctx.spawn(batch.run().into_actor(self).map(move |done, actor, ctx| {
             actor.is_working = false;
             actor.again_from = None;
             actor.applied = end;
@@ -394,6 +396,9 @@ impl Shard {
 
     fn finish(&mut self, done: Done) {
         let (now, next) = (Instant::now(), Offset(self.applied.0 + 1));
+        for (profile, address) in done.started {
+            self.slots.keep(profile, address, now);
+        }
         for (profile, task) in done.failed {
             self.slots.discard(profile);
             self.failed.push((profile, task));
@@ -401,10 +406,10 @@ impl Shard {
         for poison in done.left_out {
             self.set_aside(poison);
         }
-        for (profile, address, worked) in done.worked {
+        for (profile, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
             let bytes = worked.snapshot.as_deref().map(plain_len).or_else(|| done.loaded.get(&profile).copied());
-            self.slots.keep(profile, address, bytes, now);
+            self.slots.touch(profile, bytes, now);
             if worked.changed.is_some() || worked.told.len() > 0 {
                 self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);
             }

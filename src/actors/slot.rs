@@ -35,22 +35,29 @@ pub(super) struct Slots<A> {
     budget: usize,
 }
 
-impl<A: Clone> Slots<A> {
+impl<A> Slots<A> {
     pub(super) fn new(budget: usize) -> Self {
         Self { live: HashMap::new(), packed: 0, budget }
     }
 
-    pub(super) fn address(&self, profile: ProfileId) -> Option<A> {
-        self.live.get(&profile).map(|slot| slot.address.clone())
+    pub(super) fn address(&self, profile: ProfileId) -> Option<&A> {
+        self.live.get(&profile).map(|slot| &slot.address)
     }
 
-    /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its
-    /// state, packed, where they are known.
-    pub(super) fn keep(&mut self, profile: ProfileId, address: A, at_rest: Option<usize>, now: Instant) {
-        let before = self.live.get(&profile).map_or(0, |slot| slot.packed);
-        let packed = at_rest.unwrap_or(before);
-        self.packed = self.packed + packed - before;
-        self.live.insert(profile, Slot { address, touched: now, packed });
+    /// Notes that a customer is live from now on.
+    pub(super) fn keep(&mut self, profile: ProfileId, address: A, now: Instant) {
+        self.discard(profile);
+        self.live.insert(profile, Slot { address, touched: now, packed: 0 });
+    }
+
+    /// Notes that a live customer was busy just now; `at_rest` are the bytes of its state, packed, where they are known.
+    pub(super) fn touch(&mut self, profile: ProfileId, at_rest: Option<usize>, now: Instant) {
+        let Some(slot) = self.live.get_mut(&profile) else { return };
+        slot.touched = now;
+        if let Some(packed) = at_rest {
+            self.packed = self.packed + packed - slot.packed;
+            slot.packed = packed;
+        }
     }
 
     /// Forgets a customer whose state cannot be trusted any more.
@@ -122,25 +129,26 @@ mod tests {
         let start = Instant::now();
         let mut slots = Slots::new(8 * ACTOR_BYTES);
         for n in 0..9_u64 {
-            slots.keep(ProfileId(u128::from(n)), n, None, start + Duration::from_secs(n));
+            slots.keep(ProfileId(u128::from(n)), n, start + Duration::from_secs(n));
         }
         slots.trim(|profile| profile == ProfileId(0));
         assert_eq!(slots.len(), 6);
-        assert_eq!((slots.address(ProfileId(0)), slots.address(ProfileId(3))), (Some(0), None));
-        assert_eq!(slots.address(ProfileId(4)), Some(4));
+        assert_eq!((slots.address(ProfileId(0)), slots.address(ProfileId(3))), (Some(&0), None));
+        assert_eq!(slots.address(ProfileId(4)), Some(&4));
     }
 
     #[test]
     fn idle_customers_are_let_go_and_busy_ones_stay() {
         let start = Instant::now();
         let mut slots = Slots::new(8 * ACTOR_BYTES);
-        slots.keep(ProfileId(1), 1, Some(10_000), start);
-        slots.keep(ProfileId(2), 2, None, start + IDLE);
+        slots.keep(ProfileId(1), 1, start);
+        slots.touch(ProfileId(1), Some(10_000), start);
+        slots.keep(ProfileId(2), 2, start + IDLE);
         assert!(slots.is_over_budget());
-        slots.keep(ProfileId(1), 1, None, start);
+        slots.touch(ProfileId(1), None, start);
         assert_eq!((slots.len(), slots.packed()), (2, 10_000), "what is known of a state is not forgotten");
         slots.sweep(start + IDLE, |_| false);
-        assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(2)));
+        assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(&2)));
         assert_eq!(slots.packed(), 0);
         assert!(!slots.is_over_budget());
     }

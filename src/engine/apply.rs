@@ -1,5 +1,7 @@
 //! The two doors of the engine: an entry of the journal, and time.
 
+use std::borrow::Cow;
+
 use crate::lang::rules::SegmentIndex;
 use crate::model::id::hash_parts;
 use crate::model::limit::DEDUPE_FINGERPRINTS;
@@ -133,8 +135,8 @@ fn forwarded(entry: &Entry, winner: crate::model::ProfileId) -> Transition {
     Transition { relays, ..Transition::default() }
 }
 
-impl Turn<'_> {
-    fn take(&mut self, entry: &Entry) {
+impl<'a> Turn<'a> {
+    fn take(&mut self, entry: &'a Entry) {
         match &entry.body {
             EntryBody::Event(event) => {
                 // A repeat is nothing: not even a reason to look at what waits.
@@ -172,7 +174,7 @@ impl Turn<'_> {
     }
 
     /// False where the message was taken before.
-    fn take_event(&mut self, event: &Event) -> bool {
+    fn take_event(&mut self, event: &'a Event) -> bool {
         if !self.is_first(&event.message_id) {
             return false;
         }
@@ -200,8 +202,8 @@ impl Turn<'_> {
         }
         self.out.facts.extend(clicked(event, self.now));
         self.happen(Happening {
-            name: event.name.clone(),
-            properties: event.properties.clone(),
+            name: &event.name,
+            properties: Cow::Borrowed(&event.properties),
             moment: self.moment,
             is_activity: event.is_activity(),
             segment: None,

@@ -4,6 +4,7 @@
 //! everything waits, and [`fill`], which brings the history. In between nothing is decided, so a new condition never
 //! fires on half of the truth; afterwards what came meanwhile is decided as if no time had passed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -196,8 +197,8 @@ impl Turn<'_> {
             let event = &past.event;
             let moment = Moment { at: event.timestamp.min(past.received_at), offset: past.offset };
             let happening = Happening {
-                name: event.name.clone(),
-                properties: event.properties.clone(),
+                name: &event.name,
+                properties: Cow::Borrowed(&event.properties),
                 moment,
                 is_activity: event.is_activity(),
                 segment: None,

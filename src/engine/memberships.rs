@@ -1,5 +1,6 @@
 //! Segments: which of them a profile is in, now.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::lang::decide::Slots;
@@ -51,8 +52,8 @@ impl Turn<'_> {
         }
         self.mirror_segment(segment);
         self.happen(Happening {
-            name: if entered { SEGMENT_ENTERED } else { SEGMENT_EXITED }.to_owned(),
-            properties: [("segment".to_owned(), name.as_str().into())].into(),
+            name: if entered { SEGMENT_ENTERED } else { SEGMENT_EXITED },
+            properties: Cow::Owned([("segment".to_owned(), name.as_str().into())].into()),
             moment: Moment { at: self.now, offset: self.moment.offset },
             is_activity: false,
             segment: Some(SegmentChange { segment, entered }),

@@ -18,11 +18,11 @@ use super::view::ProfileView;
 impl Turn<'_> {
     /// Notes the happening wherever a rule reads events of its name, and marks the segments that it may have changed.
     /// `only`: keys of what is to be looked at; everything where it is `None`.
-    pub(super) fn observe(&mut self, happening: &Happening, only: Option<&BTreeSet<u64>>) {
+    pub(super) fn observe(&mut self, happening: &Happening<'_>, only: Option<&BTreeSet<u64>>) {
         let rules = &self.program.rules;
         let is_meant = |key: u64| only.is_none_or(|only| only.contains(&key));
         let readers = &self.program.rules.readers;
-        let named = readers.of_event.get(&happening.name);
+        let named = readers.of_event.get(happening.name);
         let any = happening.is_activity.then_some(&readers.of_any_activity);
         for keepers in named.into_iter().chain(any) {
             for index in keepers.trails.iter().filter(|index| is_meant(rules.trails[index.at()].key)) {
@@ -44,7 +44,7 @@ impl Turn<'_> {
         })
     }
 
-    fn follow(&mut self, index: TrailIndex, happening: &Happening) {
+    fn follow(&mut self, index: TrailIndex, happening: &Happening<'_>) {
         let program = self.program;
         let trail = &program.rules.trails[index.at()];
         if !self.matches(trail.filter.as_ref(), &happening.properties) {
@@ -60,7 +60,7 @@ impl Turn<'_> {
         }
     }
 
-    fn add_to_aggregate(&mut self, index: AggregateIndex, happening: &Happening) {
+    fn add_to_aggregate(&mut self, index: AggregateIndex, happening: &Happening<'_>) {
         let program = self.program;
         let aggregate = &program.rules.aggregates[index.at()];
         if !self.matches(aggregate.filter.as_ref(), &happening.properties) {
@@ -100,7 +100,7 @@ impl Turn<'_> {
         compute.map_or_else(|| "a compute".to_owned(), |compute| compute.name.clone())
     }
 
-    fn recall(&mut self, index: RecallIndex, happening: &Happening) {
+    fn recall(&mut self, index: RecallIndex, happening: &Happening<'_>) {
         let program = self.program;
         let recall = &program.rules.recalls[index.at()];
         if !self.matches(recall.filter.as_ref(), &happening.properties) {

@@ -1,5 +1,6 @@
 //! One turn of the engine: what one entry, or one wake, sets going, until the profile is at rest again.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::lang::rules::SegmentIndex;
@@ -27,15 +28,15 @@ pub(super) struct Turn<'a> {
     pub(super) unmirrored: BTreeSet<usize>,
     /// A run wrote a trait: runs that were looked at before it may be concerned.
     pub(super) has_written: bool,
-    queue: VecDeque<Happening>,
+    queue: VecDeque<Happening<'a>>,
     follow_ups: usize,
 }
 
 /// Something that happened, as rules and journeys see it: an event of a source, or one of our own.
-#[derive(Debug, Clone)]
-pub(super) struct Happening {
-    pub(super) name: String,
-    pub(super) properties: ValueMap,
+#[derive(Debug)]
+pub(super) struct Happening<'a> {
+    pub(super) name: &'a str,
+    pub(super) properties: Cow<'a, ValueMap>,
     pub(super) moment: Moment,
     pub(super) is_activity: bool,
     pub(super) segment: Option<SegmentChange>,
@@ -88,15 +89,15 @@ impl<'a> Turn<'a> {
     }
 
     /// Lets something happen once what is under way is done.
-    pub(super) fn happen(&mut self, happening: Happening) {
+    pub(super) fn happen(&mut self, happening: Happening<'a>) {
         self.queue.push_back(happening);
     }
 
     /// An event of our own, at this turn's moment.
-    pub(super) fn happen_here(&mut self, name: &str, properties: &[(&str, &str)]) {
+    pub(super) fn happen_here(&mut self, name: &'static str, properties: &[(&str, &str)]) {
         let properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
         let moment = Moment { at: self.now, offset: self.moment.offset };
-        self.happen(Happening { name: name.to_owned(), properties, moment, is_activity: false, segment: None });
+        self.happen(Happening { name, properties: Cow::Owned(properties), moment, is_activity: false, segment: None });
     }
 
     /// Works until nothing is left to do: each happening is observed, then segments settle, then runs are looked at.

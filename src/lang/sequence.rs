@@ -26,6 +26,11 @@ struct Chain<'a> {
 
 /// Whether the sequence has happened, as of now.
 pub(super) fn happened(sequence: &Sequence, view: &dyn View) -> bool {
+    // Mostly one of the steps never happened at all.
+    let mut needed = sequence.steps.iter().take_while(|step| !step.negated);
+    if needed.any(|step| view.recalled(step.recall).is_empty()) {
+        return false;
+    }
     let mut chains: Vec<Chain<'_>> = Vec::new();
     for (index, step) in sequence.steps.iter().enumerate() {
         if step.negated {

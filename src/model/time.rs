@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::{Add, Sub};
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::id::Offset;
 
@@ -103,10 +104,23 @@ impl fmt::Display for Span {
 
 /// When something happened and where it stands in the journal. Ties of time are broken by offset, so that
 /// "since the last" has one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Deserialize)]
 pub struct Moment {
     pub at: Timestamp,
     pub offset: Offset,
+}
+
+impl Serialize for Moment {
+    /// At rest without names: most of a profile is moments. Read in both forms.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return (self.at, self.offset).serialize(serializer);
+        }
+        let mut named = serializer.serialize_struct("Moment", 2)?;
+        named.serialize_field("at", &self.at)?;
+        named.serialize_field("offset", &self.offset)?;
+        named.end()
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +133,22 @@ mod tests {
         assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         assert_eq!(Timestamp::parse("2026-03-01").unwrap().to_string(), "2026-03-01T00:00:00Z");
         assert_eq!(Timestamp::parse("1 March"), None);
+    }
+
+    #[test]
+    fn a_moment_has_no_names_at_rest_and_is_read_with_them() {
+        #[derive(Serialize)]
+        struct Named {
+            at: Timestamp,
+            offset: Offset,
+        }
+        let moment = Moment { at: Timestamp(7), offset: Offset(8) };
+        let named = Named { at: moment.at, offset: moment.offset };
+        assert_eq!(rmp_serde::to_vec_named(&moment).unwrap(), [0x92, 7, 8]);
+        let old = rmp_serde::to_vec_named(&named).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Moment>(&old).unwrap(), moment);
+        assert_eq!(rmp_serde::from_slice::<Moment>(&[0x92, 7, 8]).unwrap(), moment);
+        assert_eq!(serde_json::to_string(&moment).unwrap(), serde_json::to_string(&named).unwrap());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The history of profiles: every event that counted and every change of a membership, by profile. What is saved together
 //! is one row, packed, so that a past is read in few pieces, and the journal need not be kept for it.
 
+use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,6 +9,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::engine::MembershipChange;
 use crate::engine::backfill::{self, Past};
@@ -20,12 +22,12 @@ use super::state::ShardCommit;
 use super::tally::Tally;
 use super::{Database, StoreError};
 
-/// An event of a profile's history, with the journal's two coordinates.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct HistoryItem {
+/// An event of a profile's history, with the journal's two coordinates; as it is read, or over one that is to be written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HistoryItem<E = Event> {
     pub offset: Offset,
     pub received_at: Timestamp,
-    pub event: Event,
+    pub event: E,
 }
 
 /// Where a walk over all histories stands; begins at [`Self::NEWEST`].
@@ -36,13 +38,13 @@ impl Place {
     pub const NEWEST: Self = Self(i64::MAX);
 }
 
-/// What was saved together.
+/// What was saved together; as it is read, or over what is to be written.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Stretch {
+pub struct Stretch<E = Event, C = MembershipChange> {
     pub profile: ProfileId,
     /// Oldest first.
-    pub items: Vec<HistoryItem>,
-    pub changes: Vec<MembershipChange>,
+    pub items: Vec<HistoryItem<E>>,
+    pub changes: Vec<C>,
 }
 
 const HISTORY: Bulk = Bulk {
@@ -53,32 +55,38 @@ const HISTORY: Bulk = Bulk {
 
 /// Writes what the commits tell of the past, and adds to the counts.
 pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let mut stretches: BTreeMap<ProfileId, Stretch> = BTreeMap::new();
+    let mut stretches: BTreeMap<ProfileId, Stretch<&Event, &MembershipChange>> = BTreeMap::new();
     for commit in commits {
         for (profile, entry) in &commit.history {
             let EntryBody::Event(event) = &entry.body else { continue };
             let Entry { offset, received_at, .. } = *entry;
-            Stretch::of(&mut stretches, *profile).items.push(HistoryItem { offset, received_at, event: event.clone() });
+            Stretch::of(&mut stretches, *profile).items.push(HistoryItem { offset, received_at, event });
         }
         for (profile, change) in &commit.memberships {
-            Stretch::of(&mut stretches, *profile).changes.push(change.clone());
+            Stretch::of(&mut stretches, *profile).changes.push(change);
         }
     }
-    let stretches: Vec<Stretch> = stretches.into_values().collect();
     let mut tally = Tally::default();
-    for stretch in &stretches {
-        tally.events(&stretch.items);
-        tally.changes(&stretch.changes);
+    for stretch in stretches.values() {
+        tally.events(stretch.items.iter().map(|item| item.event));
+        tally.changes(stretch.changes.iter().copied());
     }
-    write_stretches(transaction, &stretches).await?;
+    write_stretches(transaction, stretches.values()).await?;
     tally.write(transaction).await
 }
 
-pub(super) async fn write_stretches(database: &impl ConnectionTrait, stretches: &[Stretch]) -> Result<(), StoreError> {
-    Ok(HISTORY.write(database, stretches.iter().map(Stretch::row).collect()).await?)
+pub(super) async fn write_stretches<'a, E, C>(
+    database: &impl ConnectionTrait,
+    stretches: impl Iterator<Item = &'a Stretch<E, C>>,
+) -> Result<(), StoreError>
+where
+    E: Borrow<Event> + Serialize + 'a,
+    C: Borrow<MembershipChange> + Serialize + 'a,
+{
+    Ok(HISTORY.write(database, stretches.map(Stretch::row).collect()).await?)
 }
 
-impl Stretch {
+impl<E: Borrow<Event> + Serialize, C: Borrow<MembershipChange> + Serialize> Stretch<E, C> {
     /// The one of this profile.
     pub(super) fn of(stretches: &mut BTreeMap<ProfileId, Self>, profile: ProfileId) -> &mut Self {
         stretches.entry(profile).or_insert_with(|| Self { profile, items: Vec::new(), changes: Vec::new() })
@@ -87,14 +95,14 @@ impl Stretch {
     fn row(&self) -> Row {
         let first = self.items.iter().map(|item| item.offset.0 as i64).min().unwrap_or_default();
         let last = self.items.iter().max_by_key(|item| item.offset);
-        let changed_at = self.changes.iter().map(|change| change.at.0).max().unwrap_or_default();
+        let changed_at = self.changes.iter().map(|change| change.borrow().at.0).max().unwrap_or_default();
         let (last, received_at) = last.map_or((0, changed_at), |last| (last.offset.0 as i64, last.received_at.0));
         let (items, changes) = (packed_list(&self.items), packed_list(&self.changes));
         row![self.profile.to_string(), first, last, received_at, items, changes]
     }
 }
 
-fn packed_list<T: serde::Serialize>(list: &[T]) -> Vec<u8> {
+fn packed_list<T: Serialize>(list: &[T]) -> Vec<u8> {
     if list.is_empty() { Vec::new() } else { packed::pack(list) }
 }
 

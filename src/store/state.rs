@@ -317,9 +317,10 @@ async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommi
 
 async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
     let changes: Vec<_> = commits.iter().flat_map(|commit| &commit.memberships).collect();
-    let last = newest(changes.iter().map(|(profile, change)| ((*profile, change.segment.as_str()), change)));
+    // In the order of the table's key: what is near each other is touched together.
+    let last = newest(changes.iter().map(|(profile, change)| ((change.segment.as_str(), *profile), change)));
     let (mut entered, mut left) = (Vec::new(), Vec::new());
-    for ((profile, segment), change) in last {
+    for ((segment, profile), change) in last {
         if change.entered {
             entered.push(row![profile.to_string(), segment, change.at.0]);
         } else {

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use sea_orm::ConnectionTrait;
 
 use crate::engine::MembershipChange;
-use crate::model::Span;
+use crate::model::{Event, Span};
 
 use super::StoreError;
 use super::bulk::{Bulk, Conflict, row};
-use super::history::HistoryItem;
 
 /// Counts of one transaction, to be added to those that are there.
 #[derive(Debug, Default)]
@@ -38,8 +37,8 @@ const SEGMENTS: Bulk = Bulk {
 };
 
 impl Tally {
-    pub(super) fn events(&mut self, items: &[HistoryItem]) {
-        for HistoryItem { event, .. } in items {
+    pub(super) fn events<'a>(&mut self, events: impl IntoIterator<Item = &'a Event>) {
+        for event in events {
             // Names repeat: most are there already.
             match self.events.get_mut(&event.name) {
                 Some((events, latest)) => (*events, *latest) = (*events + 1, (*latest).max(event.timestamp.0)),
@@ -48,7 +47,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn changes(&mut self, changes: &[MembershipChange]) {
+    pub(super) fn changes<'a>(&mut self, changes: impl IntoIterator<Item = &'a MembershipChange>) {
         for change in changes {
             let day = change.at.0.div_euclid(Span::DAY.0);
             let (entered, exited) = self.segments.entry((change.segment.clone(), day)).or_default();

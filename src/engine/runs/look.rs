@@ -19,16 +19,22 @@ enum Verdict {
 
 /// Whether something happened after the run came to its step: by its own time, or because it came to us after, as in a
 /// batch that was collected before it was sent. What happened before the run began never counts.
-fn is_after(happening: &Happening, run: &Run) -> bool {
+fn is_after(happening: &Happening<'_>, run: &Run) -> bool {
     let came_after = happening.moment.offset > run.reached.offset && happening.moment > run.entered;
     came_after || happening.moment > run.reached
 }
 
 impl Turn<'_> {
     /// Looks at each run that waited before this happening, in the order in which they began to wait.
-    pub(in crate::engine) fn look_at_runs(&mut self, happening: Option<&Happening>) {
+    pub(in crate::engine) fn look_at_runs(&mut self, happening: Option<&Happening<'_>>) {
+        // Mostly all of them stay.
+        let goes_on = |run: &Run| {
+            let verdict = journey_of(self.program, run).map(|journey| self.verdict(run, journey, happening));
+            !matches!(verdict, Some(Verdict::Stays))
+        };
+        let Some(first) = self.profile.runs.iter().position(goes_on) else { return };
         // Runs that start to wait meanwhile are put behind these and are not looked at in this round.
-        for run in std::mem::take(&mut self.profile.runs) {
+        for run in self.profile.runs.split_off(first) {
             let program = self.program;
             let Some(journey) = journey_of(program, &run) else {
                 self.end(run, "step_removed");
@@ -56,7 +62,7 @@ impl Turn<'_> {
         (journey.exit_on_leave && !self.profile.memberships.contains_key(name)).then_some("left_segment")
     }
 
-    fn verdict(&self, run: &Run, journey: &Journey, happening: Option<&Happening>) -> Verdict {
+    fn verdict(&self, run: &Run, journey: &Journey, happening: Option<&Happening<'_>>) -> Verdict {
         let Some(index) = journey.step_index(&run.step) else { return Verdict::Ends("step_removed") };
         if let Some(reason) = self.leaves(run, journey) {
             return Verdict::Ends(reason);
@@ -80,7 +86,7 @@ impl Turn<'_> {
         }
     }
 
-    fn is_met(&self, until: &Until, run: &Run, journey: &Journey, happening: Option<&Happening>) -> bool {
+    fn is_met(&self, until: &Until, run: &Run, journey: &Journey, happening: Option<&Happening<'_>>) -> bool {
         match (until, happening) {
             (Until::Segment(segment), _) => {
                 self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name)
@@ -104,7 +110,7 @@ impl Turn<'_> {
     }
 
     /// Notes the goals that this happening reaches, and forgets those whose time is over.
-    pub(in crate::engine) fn reach_goals(&mut self, happening: &Happening) {
+    pub(in crate::engine) fn reach_goals(&mut self, happening: &Happening<'_>) {
         let program = self.program;
         let now = self.now;
         for watch in std::mem::take(&mut self.profile.goals) {

@@ -40,7 +40,7 @@ impl Occasion<'_> {
 
 impl Turn<'_> {
     /// Starts the journeys that enter by this happening.
-    pub(in crate::engine) fn start_by(&mut self, happening: &Happening) {
+    pub(in crate::engine) fn start_by(&mut self, happening: &Happening<'_>) {
         let program = self.program;
         for journey in &program.journeys {
             match (&journey.enter, happening.segment) {
@@ -57,7 +57,7 @@ impl Turn<'_> {
         }
     }
 
-    fn start_by_event(&mut self, journey: &Journey, key: Option<&str>, happening: &Happening) {
+    fn start_by_event(&mut self, journey: &Journey, key: Option<&str>, happening: &Happening<'_>) {
         let key = match key {
             None => String::new(),
             // An event without the key's property belongs to no run that could be told apart.
@@ -66,7 +66,7 @@ impl Turn<'_> {
                 None => return,
             },
         };
-        let properties = Some(&happening.properties);
+        let properties = Some(&*happening.properties);
         self.start(journey, &Occasion { moment: happening.moment, key, properties });
     }
 

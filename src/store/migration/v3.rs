@@ -116,8 +116,8 @@ async fn convert_events(database: &impl ConnectionTrait, tally: &mut Tally) -> R
             return Ok(());
         }
         let stretches: Vec<Stretch> = stretches.into_values().collect();
-        stretches.iter().for_each(|stretch| tally.events(&stretch.items));
-        write_stretches(database, &stretches).await.map_err(of_store)?;
+        stretches.iter().for_each(|stretch| tally.events(stretch.items.iter().map(|item| &item.event)));
+        write_stretches(database, stretches.iter()).await.map_err(of_store)?;
     }
 }
 
@@ -152,7 +152,8 @@ async fn convert_changes(database: &impl ConnectionTrait, tally: &mut Tally) -> 
             });
         }
         tally.changes(&changes);
-        write_stretches(database, &[Stretch { profile: id, items: Vec::new(), changes }]).await.map_err(of_store)?;
+        let stretch: Stretch = Stretch { profile: id, items: Vec::new(), changes };
+        write_stretches(database, std::iter::once(&stretch)).await.map_err(of_store)?;
     }
 }
 
