@@ -1,5 +1,8 @@
-//! One customer: a thin actor around the pure engine. It holds the profile, answers with what changed, and does nothing
-//! else.
+//! One customer: a thin actor around the pure engine. It holds the profile (packed, while it rests), answers with what
+//! changed, and does nothing else.
+
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -12,10 +15,12 @@ use crate::engine::backfill::{self, Past, Wanted};
 use crate::engine::skip::skip_wake;
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
+use crate::model::packed::PackedError;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Timestamp};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
+use super::kept::Kept;
 
 /// What a customer is asked to do under one program.
 #[derive(Debug, Clone)]
@@ -133,7 +138,7 @@ pub(super) struct Panicked {
 }
 
 pub(super) struct Customer {
-    profile: Profile,
+    kept: Kept,
     /// What counted since the profile began to wait for a merge or its history. The store may not have it yet when a
     /// deploy that was parked meanwhile asks for the past.
     counted: BTreeMap<Offset, Past>,
@@ -143,22 +148,31 @@ impl Customer {
     /// `counted`: what counted in the profile's saved state or after it and may be missing in the store.
     pub(super) fn new(profile: Profile, counted: Vec<Past>) -> Self {
         let counted = counted.into_iter().map(|past| (past.offset, past)).collect();
-        Self { profile, counted }
+        Self { kept: Kept::AtWork(Box::new(profile)), counted }
     }
 
-    /// What must be known of the past before this can be done.
-    fn wants(&self, work: &Work) -> Option<Wanted> {
-        let unseen = work.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > self.profile.applied());
-        let wanted =
-            unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(&self.profile, program, entry));
-        wanted.chain(backfill::wanted(&self.profile, &work.program)).reduce(Wanted::and)
+    fn answer(&mut self, work: &Work) -> Result<Answer, Panicked> {
+        let unreadable = |error: PackedError| Panicked { reason: format!("what was kept at rest: {error}") };
+        let mut profile = self.kept.take().map_err(unreadable)?;
+        if work.history.is_none()
+            && let Some(wanted) = wants(&profile, work)
+        {
+            self.kept = Kept::AtWork(profile);
+            return Ok(Answer::Wants(wanted));
+        }
+        let worked = self.work(&mut profile, work)?;
+        self.kept = match &worked.snapshot {
+            Some(snapshot) => Kept::AtRest(snapshot.as_slice().into()),
+            None => Kept::AtWork(profile),
+        };
+        Ok(Answer::Worked(worked))
     }
 
-    fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
+    fn work(&mut self, profile: &mut Profile, work: &Work) -> Result<Worked, Panicked> {
         let mut batch = Batch {
             engine: &*work.engine,
             skips: &work.skips,
-            profile: &mut self.profile,
+            profile: &mut *profile,
             history: work.history.as_deref().unwrap_or_default(),
             counted: &self.counted,
             is_careful: work.is_careful,
@@ -181,7 +195,7 @@ impl Customer {
             Task::Save => {}
         }
         let Batch { done: mut worked, must_save, .. } = batch;
-        if backfill::is_waiting(&self.profile) {
+        if backfill::is_waiting(profile) {
             let counted = worked.told.counted.iter().filter_map(|entry| Past::of(entry));
             self.counted.extend(counted.map(|past| (past.offset, past)));
         } else {
@@ -189,12 +203,17 @@ impl Customer {
         }
         // A wake that can be neither fired nor passed over would be due for ever.
         let is_stuck = worked.poison.iter().any(|poison| matches!(poison.what, Failed::Profile));
-        worked.wake = self.profile.wake().filter(|_| !is_stuck);
-        if must_save {
-            worked.snapshot = Some(snapshot::encode(&self.profile));
-        }
+        worked.wake = profile.wake().filter(|_| !is_stuck);
+        worked.snapshot = must_save.then(|| snapshot::encode(profile));
         Ok(worked)
     }
+}
+
+/// What must be known of the past before this can be done.
+fn wants(profile: &Profile, work: &Work) -> Option<Wanted> {
+    let unseen = work.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > profile.applied());
+    let wanted = unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(profile, program, entry));
+    wanted.chain(backfill::wanted(profile, &work.program)).reduce(Wanted::and)
 }
 
 impl Worked {
@@ -366,11 +385,6 @@ impl Handler<Work> for Customer {
     type Result = MessageResult<Work>;
 
     fn handle(&mut self, work: Work, _: &mut Self::Context) -> Self::Result {
-        if work.history.is_none()
-            && let Some(wanted) = self.wants(&work)
-        {
-            return MessageResult(Answer::Wants(wanted));
-        }
-        MessageResult(self.work(&work).map_or_else(Answer::Panicked, Answer::Worked))
+        MessageResult(self.answer(&work).unwrap_or_else(Answer::Panicked))
     }
 }

@@ -17,6 +17,7 @@ mod customer;
 mod gauges;
 mod group;
 mod identity;
+mod kept;
 mod outcome;
 mod pending;
 pub mod platform;
