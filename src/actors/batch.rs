@@ -9,7 +9,6 @@ use futures_util::future::join_all;
 
 use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Engine, Profile, Skips, snapshot};
-use crate::model::packed::plain_len;
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 use crate::workspace::Program;
@@ -49,8 +48,6 @@ pub(super) enum Mode {
 #[derive(Default)]
 pub(super) struct Done {
     pub(super) worked: Vec<(ProfileId, Addr<Customer>, Worked)>,
-    /// Bytes of the states of those that were loaded.
-    pub(super) loaded: HashMap<ProfileId, usize>,
     /// Customers whose state cannot be trusted any more, and what they were to do.
     pub(super) failed: Vec<(ProfileId, Task)>,
     /// What nobody could do, with the reason.
@@ -71,7 +68,7 @@ impl Batch {
         let mut done = Done::default();
         let tasks = std::mem::take(&mut self.tasks);
         let missing: Vec<ProfileId> = tasks.keys().filter(|id| !self.customers.contains_key(id)).copied().collect();
-        for (id, loaded) in self.load(&missing, &mut done.loaded).await {
+        for (id, loaded) in self.load(&missing).await {
             match loaded {
                 Loaded::Customer(address) => drop(self.customers.insert(id, address)),
                 Loaded::Unreadable => done.left_out.extend(left_out(id, &tasks[&id], UNREADABLE)),
@@ -131,7 +128,7 @@ impl Batch {
     }
 
     /// Starts customers from what is saved of them, and after a failure from what the journal holds since.
-    async fn load(&self, ids: &[ProfileId], bytes: &mut HashMap<ProfileId, usize>) -> Vec<(ProfileId, Loaded)> {
+    async fn load(&self, ids: &[ProfileId]) -> Vec<(ProfileId, Loaded)> {
         if ids.is_empty() {
             return Vec::new();
         }
@@ -141,10 +138,7 @@ impl Batch {
         for id in ids {
             let profile = match snapshots.remove(id) {
                 None => Ok(Profile::new(*id)),
-                Some(snapshot) => {
-                    bytes.insert(*id, plain_len(&snapshot));
-                    snapshot::decode(&snapshot)
-                }
+                Some(snapshot) => snapshot::decode(&snapshot),
             };
             started.push(match profile {
                 Ok(profile) => {

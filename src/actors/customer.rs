@@ -16,11 +16,12 @@ use crate::engine::skip::skip_wake;
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
 use crate::model::packed::PackedError;
+use crate::model::weight::Weight;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Timestamp};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
-use super::kept::Kept;
+use super::kept::{Kept, Size};
 
 /// What a customer is asked to do under one program.
 #[derive(Debug, Clone)]
@@ -70,12 +71,17 @@ pub(super) struct Worked {
     /// The state, where it must be saved at once, or where it was asked for.
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) wake: Option<Timestamp>,
+    /// What the customer takes now.
+    pub(super) size: Size,
     pub(super) effects: Vec<Effect>,
     pub(super) relays: Vec<Relay>,
     pub(super) told: Told,
     /// What could not be applied, twice, with the reason. Only of a careful batch.
     pub(super) poison: Vec<Poison>,
 }
+
+/// About what a change of a membership takes, or a fact: most of it is names.
+const CHANGE: usize = 160;
 
 /// What reports tell of a customer. It is saved together with the state that it belongs to, so that a crash in between
 /// tells none of it twice.
@@ -94,8 +100,13 @@ impl Told {
         self.counted.extend(later.counted);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.memberships.len() + self.facts.len() + self.counted.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.memberships.is_empty() && self.facts.is_empty() && self.counted.is_empty()
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        (self.memberships.len() + self.facts.len()) * CHANGE + self.counted.iter().map(Weight::held).sum::<usize>()
     }
 }
 
@@ -160,11 +171,12 @@ impl Customer {
             self.kept = Kept::AtWork(profile);
             return Ok(Answer::Wants(wanted));
         }
-        let worked = self.work(&mut profile, work)?;
+        let mut worked = self.work(&mut profile, work)?;
         self.kept = match &worked.snapshot {
             Some(snapshot) => Kept::AtRest(snapshot.as_slice().into()),
             None => Kept::AtWork(profile),
         };
+        worked.size = self.kept.size();
         Ok(Answer::Worked(worked))
     }
 

@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use crate::model::ProfileId;
 
+use super::kept::Size;
+
 /// A customer that nothing happened to for this long is let go.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-/// What a live customer takes, about, however little is known of them (the actor, and maps that have room to grow), and how
-/// much larger than packed (not compressed) the rest is in memory. See the live idle customer of `tidewater bench profiles`.
-const ACTOR_BYTES: usize = 5_000;
-const INFLATION: usize = 5;
+/// What a live customer takes beside its state, about: the actor, and its places in the maps of its shard. See the live idle
+/// customer of `tidewater bench profiles`.
+const ACTOR_BYTES: usize = 1_200;
 
 #[derive(Debug)]
 struct Slot<A> {
     address: A,
     touched: Instant,
-    /// Bytes of its state, packed; 0 while they are not known.
-    packed: usize,
+    size: Size,
 }
 
 /// The live customers of a shard, by address.
@@ -30,43 +30,36 @@ struct Slot<A> {
 pub(super) struct Slots<A> {
     live: HashMap<ProfileId, Slot<A>>,
     /// Of all of them.
-    packed: usize,
-    /// Bytes that live customers may take, about.
-    budget: usize,
+    total: Size,
 }
 
 impl<A: Clone> Slots<A> {
-    pub(super) fn new(budget: usize) -> Self {
-        Self { live: HashMap::new(), packed: 0, budget }
+    pub(super) fn new() -> Self {
+        Self { live: HashMap::new(), total: Size::default() }
     }
 
     pub(super) fn address(&self, profile: ProfileId) -> Option<A> {
         self.live.get(&profile).map(|slot| slot.address.clone())
     }
 
-    /// Notes that a customer is live and was busy just now; `at_rest` are the bytes of its
-    /// state, packed, where they are known.
-    pub(super) fn keep(&mut self, profile: ProfileId, address: A, at_rest: Option<usize>, now: Instant) {
-        let before = self.live.get(&profile).map_or(0, |slot| slot.packed);
-        let packed = at_rest.unwrap_or(before);
-        self.packed = self.packed + packed - before;
-        self.live.insert(profile, Slot { address, touched: now, packed });
+    /// Notes that a customer is live, was busy just now, and takes so much.
+    pub(super) fn keep(&mut self, profile: ProfileId, address: A, size: Size, now: Instant) {
+        self.total = self.total + size;
+        if let Some(before) = self.live.insert(profile, Slot { address, touched: now, size }) {
+            self.total = self.total - before.size;
+        }
     }
 
     /// Forgets a customer whose state cannot be trusted any more.
     pub(super) fn discard(&mut self, profile: ProfileId) {
         if let Some(slot) = self.live.remove(&profile) {
-            self.packed -= slot.packed;
+            self.total = self.total - slot.size;
         }
     }
 
-    pub(super) fn is_over_budget(&self) -> bool {
-        self.bytes() > self.budget
-    }
-
     /// What the live customers take, about.
-    fn bytes(&self) -> usize {
-        self.live.len() * ACTOR_BYTES + self.packed * INFLATION
+    pub(super) fn bytes(&self) -> usize {
+        self.live.len() * ACTOR_BYTES + self.total.bytes
     }
 
     /// How many are live.
@@ -74,9 +67,9 @@ impl<A: Clone> Slots<A> {
         self.live.len()
     }
 
-    /// Bytes of the states of the live, packed, as far as they are known.
+    /// Bytes of the states of those that rest, packed but not compressed.
     pub(super) fn packed(&self) -> usize {
-        self.packed
+        self.total.packed
     }
 
     /// Lets go of those that have been idle for long. `is_held` tells who must stay.
@@ -84,17 +77,16 @@ impl<A: Clone> Slots<A> {
         self.let_go(|profile, slot| now.saturating_duration_since(slot.touched) >= IDLE && !is_held(profile));
     }
 
-    /// Keeps the live customers near the budget by letting go of those that were idle longest; trims to three quarters,
-    /// so that it is not done each time.
-    pub(super) fn trim(&mut self, is_held: impl Fn(ProfileId) -> bool) {
-        if !self.is_over_budget() {
+    /// Lets go of those that were idle longest, until the others take no more than this many bytes.
+    pub(super) fn trim(&mut self, bytes: usize, is_held: impl Fn(ProfileId) -> bool) {
+        if self.bytes() <= bytes {
             return;
         }
         let mut idle: Vec<(Instant, ProfileId)> =
             self.live.iter().filter(|(id, _)| !is_held(**id)).map(|(id, slot)| (slot.touched, *id)).collect();
         idle.sort_unstable();
         for (_, profile) in idle {
-            if self.bytes() <= self.budget / 4 * 3 {
+            if self.bytes() <= bytes {
                 return;
             }
             self.discard(profile);
@@ -102,11 +94,11 @@ impl<A: Clone> Slots<A> {
     }
 
     fn let_go(&mut self, goes: impl Fn(ProfileId, &Slot<A>) -> bool) {
-        let packed = &mut self.packed;
+        let total = &mut self.total;
         self.live.retain(|profile, slot| {
             let stays = !goes(*profile, slot);
             if !stays {
-                *packed -= slot.packed;
+                *total = *total - slot.size;
             }
             stays
         });
@@ -117,31 +109,35 @@ impl<A: Clone> Slots<A> {
 mod tests {
     use super::*;
 
+    fn size(bytes: usize) -> Size {
+        Size { bytes, packed: bytes * 2 }
+    }
+
     #[test]
     fn the_longest_idle_are_let_go_first_and_the_unsaved_stay() {
         let start = Instant::now();
-        let mut slots = Slots::new(8 * ACTOR_BYTES);
+        let mut slots = Slots::new();
         for n in 0..9_u64 {
-            slots.keep(ProfileId(u128::from(n)), n, None, start + Duration::from_secs(n));
+            slots.keep(ProfileId(u128::from(n)), n, size(100), start + Duration::from_secs(n));
         }
-        slots.trim(|profile| profile == ProfileId(0));
-        assert_eq!(slots.len(), 6);
+        slots.trim(6 * (ACTOR_BYTES + 100), |profile| profile == ProfileId(0));
+        assert_eq!((slots.len(), slots.bytes()), (6, 6 * (ACTOR_BYTES + 100)));
         assert_eq!((slots.address(ProfileId(0)), slots.address(ProfileId(3))), (Some(0), None));
         assert_eq!(slots.address(ProfileId(4)), Some(4));
+        slots.trim(0, |profile| profile == ProfileId(0));
+        assert_eq!(slots.len(), 1, "nobody else stays where there is no room");
     }
 
     #[test]
     fn idle_customers_are_let_go_and_busy_ones_stay() {
         let start = Instant::now();
-        let mut slots = Slots::new(8 * ACTOR_BYTES);
-        slots.keep(ProfileId(1), 1, Some(10_000), start);
-        slots.keep(ProfileId(2), 2, None, start + IDLE);
-        assert!(slots.is_over_budget());
-        slots.keep(ProfileId(1), 1, None, start);
-        assert_eq!((slots.len(), slots.packed()), (2, 10_000), "what is known of a state is not forgotten");
+        let mut slots = Slots::new();
+        slots.keep(ProfileId(1), 1, size(10_000), start);
+        slots.keep(ProfileId(2), 2, size(1), start + IDLE);
+        slots.keep(ProfileId(1), 1, size(300), start);
+        assert_eq!((slots.len(), slots.packed()), (2, 602), "what a customer took before does not count any more");
         slots.sweep(start + IDLE, |_| false);
         assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(2)));
-        assert_eq!(slots.packed(), 0);
-        assert!(!slots.is_over_budget());
+        assert_eq!((slots.packed(), slots.bytes()), (2, ACTOR_BYTES + 1));
     }
 }

@@ -10,6 +10,7 @@ pub mod platform_event;
 pub mod sorted;
 pub mod time;
 pub mod value;
+pub mod weight;
 
 pub use consent::{ConsentKey, ConsentState};
 pub use entry::{Deploy, Entry, EntryBody, Skipped, Snapshot, Target};
