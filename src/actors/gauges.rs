@@ -38,7 +38,7 @@ pub(super) struct Counts {
     pub(super) unsaved: usize,
     /// Customers that are live.
     pub(super) live: usize,
-    /// Bytes of the states of those that rest, packed but not compressed.
+    /// Bytes of the packed states of those that rest.
     pub(super) packed: usize,
     /// Wakes of profiles.
     pub(super) wakes: usize,
@@ -69,7 +69,7 @@ pub struct Reading {
     pub profiles_unsaved: u64,
     /// Customers that are live.
     pub customers_live: u64,
-    /// Bytes of the states of live customers that rest, packed but not compressed.
+    /// Bytes of the packed states of live customers that rest.
     pub customers_live_packed: u64,
     /// Wakes of profiles that are in memory: those of the near future, and of profiles that are not saved.
     pub wakes_in_memory: u64,

@@ -7,7 +7,7 @@
 use std::ops::{Add, Sub};
 
 use crate::engine::{Profile, snapshot};
-use crate::model::packed::{PackedError, plain_len};
+use crate::model::packed::PackedError;
 use crate::model::weight::Weight;
 
 pub(super) enum Kept {
@@ -21,7 +21,7 @@ pub(super) enum Kept {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) bytes: usize,
-    /// Of its data, packed but not compressed; 0 while it is worked on.
+    /// Of them, its packed state; 0 while it is worked on.
     pub(super) packed: usize,
 }
 
@@ -45,7 +45,7 @@ impl Kept {
     pub(super) fn size(&self) -> Size {
         match self {
             Self::AtWork(profile) => Size { bytes: size_of::<Profile>() + profile.held(), packed: 0 },
-            Self::AtRest(snapshot) => Size { bytes: snapshot.len(), packed: plain_len(snapshot) },
+            Self::AtRest(snapshot) => Size { bytes: snapshot.len(), packed: snapshot.len() },
         }
     }
 

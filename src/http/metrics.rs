@@ -31,7 +31,7 @@ fn text(reading: &Reading) -> String {
         (
             "tidewater_customers_live_packed_bytes",
             "gauge",
-            "Bytes of the states of live customers that rest, packed but not compressed.",
+            "Bytes of the packed states of live customers that rest.",
             reading.customers_live_packed,
         ),
         ("tidewater_wakes_in_memory", "gauge", "Wakes of profiles that are in memory.", reading.wakes_in_memory),
