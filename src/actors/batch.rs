@@ -9,7 +9,6 @@ use tokio::sync::mpsc;
 
 use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
-use crate::model::packed::plain_len;
 use crate::model::{Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 
@@ -50,8 +49,6 @@ pub(super) struct Done {
     pub(super) started: Vec<(ProfileId, Addr<Customer>)>,
     /// In order of their ids.
     pub(super) worked: Vec<(ProfileId, Worked)>,
-    /// Bytes of the states of those that were loaded.
-    pub(super) loaded: HashMap<ProfileId, usize>,
     /// Customers whose state cannot be trusted any more, and what they were to do.
     pub(super) failed: Vec<(ProfileId, Arc<Task>)>,
     /// What nobody could do, with the reason.
@@ -92,7 +89,7 @@ impl Batch {
     pub(super) async fn run(mut self) -> Done {
         let mut done = Done::default();
         let missing = std::mem::take(&mut self.missing);
-        for (id, loaded) in self.load(&missing, &mut done.loaded).await {
+        for (id, loaded) in self.load(&missing).await {
             match loaded {
                 Loaded::Customer(address) => {
                     self.ask(id, &address, None);
@@ -115,7 +112,7 @@ impl Batch {
     /// Hands a customer its task. One that has ended does not answer.
     fn ask(&mut self, id: ProfileId, customer: &Addr<Customer>, history: Option<Vec<Past>>) {
         let (terms, task, answers) = (self.terms.clone(), self.tasks[&id].clone(), self.answers.0.clone());
-        drop(customer.try_send(Work { terms, history, task, answers }));
+        drop(customer.try_send(Work { profile: id, terms, history, task, answers }));
         self.asked += 1;
     }
 
@@ -168,7 +165,7 @@ impl Batch {
     }
 
     /// Starts customers from what is saved of them, and after a failure from what the journal holds since.
-    async fn load(&self, ids: &[ProfileId], bytes: &mut HashMap<ProfileId, usize>) -> Vec<(ProfileId, Loaded)> {
+    async fn load(&self, ids: &[ProfileId]) -> Vec<(ProfileId, Loaded)> {
         if ids.is_empty() {
             return Vec::new();
         }
@@ -178,10 +175,7 @@ impl Batch {
         for id in ids {
             let profile = match snapshots.remove(id) {
                 None => Ok(Profile::new(*id)),
-                Some(snapshot) => {
-                    bytes.insert(*id, plain_len(&snapshot));
-                    snapshot::decode(&snapshot)
-                }
+                Some(snapshot) => snapshot::decode(&snapshot),
             };
             started.push(match profile {
                 Ok(profile) => {
@@ -226,7 +220,7 @@ fn left_out(profile: ProfileId, task: &Task, reason: &str) -> Vec<Poison> {
     let poison = |what| Poison { profile, what, reason: reason.to_owned() };
     match task {
         Task::Entries(entries) => entries.iter().map(|entry| poison(Failed::Entry(entry.clone()))).collect(),
-        Task::CatchUp | Task::Fire(_) | Task::Save => vec![poison(Failed::Profile)],
+        Task::CatchUp | Task::Fire(_) | Task::Save { .. } => vec![poison(Failed::Profile)],
     }
 }
 

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::model::limit::SHARDS;
-use crate::model::{ShardId, Timestamp};
+use crate::model::weight::Weight;
+use crate::model::{Entry, ShardId, Timestamp};
 use crate::workspace::Program;
 
 use super::Clock;
 use super::gauges::Gauges;
+use super::memory::Memory;
 
 /// Entries that may be journaled and not yet applied before sources are asked to come back later. What the platform
 /// itself reports (outcomes, relays, schedules) is always taken: its amount is bounded by what was decided before.
@@ -21,6 +23,30 @@ pub(super) enum Part {
     Journal,
     State,
     Shards,
+}
+
+/// How much is on its way through the shards.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Amount {
+    pub(super) items: usize,
+    pub(super) bytes: usize,
+}
+
+impl Amount {
+    /// Of what takes no memory to speak of, or is one for all shards.
+    pub(super) fn of(items: usize) -> Self {
+        Self { items, bytes: 0 }
+    }
+
+    /// An entry for one profile.
+    pub(super) fn of_entry(entry: &Arc<Entry>) -> Self {
+        Self { items: 1, bytes: entry.held() }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.items += more.items;
+        self.bytes += more.bytes;
+    }
 }
 
 /// Shared by all actors of one platform.
@@ -38,6 +64,7 @@ pub(super) struct Board {
     programs: RwLock<BTreeMap<String, Arc<Program>>>,
     in_force: RwLock<Arc<Program>>,
     pub(super) gauges: Gauges,
+    pub(super) memory: Memory,
 }
 
 #[derive(Debug)]
@@ -49,7 +76,8 @@ struct Gauge {
 }
 
 impl Board {
-    pub(super) fn new(clock: Clock, program: Arc<Program>) -> Self {
+    /// `memory`: bytes that may be held for customers.
+    pub(super) fn new(clock: Clock, program: Arc<Program>, memory: usize) -> Self {
         let gauge = || Gauge { earliest_wake: AtomicI64::new(Timestamp::MAX.0), is_ticked: AtomicBool::new(false) };
         Self {
             clock,
@@ -62,6 +90,7 @@ impl Board {
             programs: RwLock::new([(program.version.clone(), program.clone())].into()),
             in_force: RwLock::new(program),
             gauges: Gauges::new(),
+            memory: Memory::new(memory),
         }
     }
 
@@ -80,12 +109,14 @@ impl Board {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    pub(super) fn sent_to_shard(&self, count: usize) {
-        self.waiting.fetch_add(count, Ordering::SeqCst);
+    pub(super) fn sent_to_shard(&self, Amount { items, bytes }: Amount) {
+        self.waiting.fetch_add(items, Ordering::SeqCst);
+        self.memory.waits(bytes);
     }
 
-    pub(super) fn done_by_shard(&self, count: usize) {
-        self.waiting.fetch_sub(count, Ordering::SeqCst);
+    pub(super) fn done_by_shard(&self, Amount { items, bytes }: Amount) {
+        self.waiting.fetch_sub(items, Ordering::SeqCst);
+        self.memory.is_done(bytes);
     }
 
     /// Walks of shards over all their profiles that are to come or under way.
@@ -103,7 +134,7 @@ impl Board {
 
     /// Whether sources have to wait.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting() >= WAITING_LIMIT
+        self.waiting() >= WAITING_LIMIT || self.memory.is_full()
     }
 
     pub(super) fn set_earliest_wake(&self, shard: ShardId, at: Timestamp) {

@@ -1,5 +1,8 @@
-//! One customer: a thin actor around the pure engine. It holds the profile, answers with what changed, and does nothing
-//! else.
+//! One customer: a thin actor around the pure engine. It holds the profile (packed, while it rests), answers with what
+//! changed, and does nothing else.
+
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -13,10 +16,13 @@ use crate::engine::backfill::{self, Past, Wanted};
 use crate::engine::skip::skip_wake;
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
+use crate::model::packed::PackedError;
+use crate::model::weight::Weight;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Timestamp};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
+use super::kept::{Kept, Size};
 
 /// What a customer is asked to do under one program.
 #[derive(Debug, Clone)]
@@ -27,8 +33,8 @@ pub(super) enum Task {
     CatchUp,
     /// Fire all wakes up to here.
     Fire(Timestamp),
-    /// Tell the state.
-    Save,
+    /// Tell the state. Who is busy will be asked for more soon, and keeps it unpacked.
+    Save { is_busy: bool },
 }
 
 /// What all customers of one batch are asked under.
@@ -51,6 +57,7 @@ pub(super) type Answers = mpsc::UnboundedSender<(ProfileId, Answer)>;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Work {
+    pub(super) profile: ProfileId,
     pub(super) terms: Arc<Terms>,
     /// The customer's past, where it asked for it.
     pub(super) history: Option<Vec<Past>>,
@@ -76,12 +83,17 @@ pub(super) struct Worked {
     /// The state, where it must be saved at once, or where it was asked for.
     pub(super) snapshot: Option<Vec<u8>>,
     pub(super) wake: Option<Timestamp>,
+    /// What the customer takes now.
+    pub(super) size: Size,
     pub(super) effects: Vec<Effect>,
     pub(super) relays: Vec<Relay>,
     pub(super) told: Told,
     /// What could not be applied, twice, with the reason. Only of a careful batch.
     pub(super) poison: Vec<Poison>,
 }
+
+/// About what a change of a membership takes, or a fact: most of it is names.
+const CHANGE: usize = 160;
 
 /// What reports tell of a customer. It is saved together with the state that it belongs to, so that a crash in between
 /// tells none of it twice.
@@ -100,8 +112,13 @@ impl Told {
         self.counted.extend(later.counted);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.memberships.len() + self.facts.len() + self.counted.len()
+    pub(super) fn is_empty(&self) -> bool {
+        self.memberships.is_empty() && self.facts.is_empty() && self.counted.is_empty()
+    }
+
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        (self.memberships.len() + self.facts.len()) * CHANGE + self.counted.iter().map(Weight::held).sum::<usize>()
     }
 }
 
@@ -144,7 +161,7 @@ pub(super) struct Panicked {
 }
 
 pub(super) struct Customer {
-    profile: Profile,
+    kept: Kept,
     /// What counted since the profile began to wait for a merge or its history. The store may not have it yet when a
     /// deploy that was parked meanwhile asks for the past.
     counted: BTreeMap<Offset, Past>,
@@ -154,27 +171,39 @@ impl Customer {
     /// `counted`: what counted in the profile's saved state or after it and may be missing in the store.
     pub(super) fn new(profile: Profile, counted: Vec<Past>) -> Self {
         let counted = counted.into_iter().map(|past| (past.offset, past)).collect();
-        Self { profile, counted }
+        Self { kept: Kept::AtWork(Box::new(profile)), counted }
     }
 
-    /// What must be known of the past before this can be done.
-    fn wants(&self, work: &Work) -> Option<Wanted> {
-        let unseen = work.terms.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > self.profile.applied());
-        let wanted =
-            unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(&self.profile, program, entry));
-        wanted.chain(backfill::wanted(&self.profile, &work.terms.program)).reduce(Wanted::and)
+    fn answer(&mut self, work: &Work, own: Addr<Self>) -> Result<Answer, Panicked> {
+        let unreadable = |error: PackedError| Panicked { reason: format!("what was kept at rest: {error}") };
+        let mut profile = self.kept.take().map_err(unreadable)?;
+        if work.history.is_none()
+            && let Some(wanted) = wants(&profile, work)
+        {
+            self.kept = Kept::AtWork(profile);
+            return Ok(Answer::Wants(wanted, own));
+        }
+        let mut worked = self.work(&mut profile, work)?;
+        self.kept = match &worked.snapshot {
+            Some(snapshot) if !matches!(*work.task, Task::Save { is_busy: true }) => {
+                Kept::AtRest(snapshot.as_slice().into())
+            }
+            _ => Kept::AtWork(profile),
+        };
+        worked.size = self.kept.size();
+        Ok(Answer::Worked(worked))
     }
 
-    fn work(&mut self, work: &Work) -> Result<Worked, Panicked> {
+    fn work(&mut self, profile: &mut Profile, work: &Work) -> Result<Worked, Panicked> {
         let Terms { engine, skips, program, broadcasts, is_careful } = &*work.terms;
         let mut batch = Batch {
             engine: &**engine,
             skips,
-            profile: &mut self.profile,
+            profile: &mut *profile,
             history: work.history.as_deref().unwrap_or_default(),
             counted: &self.counted,
             is_careful: *is_careful,
-            must_save: matches!(*work.task, Task::Save),
+            must_save: matches!(*work.task, Task::Save { .. }),
             done: Worked::default(),
         };
         batch.fill(program)?;
@@ -190,10 +219,10 @@ impl Customer {
                 batch.catch_up(broadcasts, Offset(u64::MAX))?;
                 batch.fire(program, *up_to)?;
             }
-            Task::Save => {}
+            Task::Save { .. } => {}
         }
         let Batch { done: mut worked, must_save, .. } = batch;
-        if backfill::is_waiting(&self.profile) {
+        if backfill::is_waiting(profile) {
             let counted = worked.told.counted.iter().filter_map(|entry| Past::of(entry));
             self.counted.extend(counted.map(|past| (past.offset, past)));
         } else {
@@ -201,12 +230,17 @@ impl Customer {
         }
         // A wake that can be neither fired nor passed over would be due for ever.
         let is_stuck = worked.poison.iter().any(|poison| matches!(poison.what, Failed::Profile));
-        worked.wake = self.profile.wake().filter(|_| !is_stuck);
-        if must_save {
-            worked.snapshot = Some(snapshot::encode(&self.profile));
-        }
+        worked.wake = profile.wake().filter(|_| !is_stuck);
+        worked.snapshot = must_save.then(|| snapshot::encode(profile));
         Ok(worked)
     }
+}
+
+/// What must be known of the past before this can be done.
+fn wants(profile: &Profile, work: &Work) -> Option<Wanted> {
+    let unseen = work.terms.broadcasts.iter().filter(|broadcast| broadcast.entry.offset > profile.applied());
+    let wanted = unseen.filter_map(|Broadcast { entry, program, .. }| backfill::wanted_by(profile, program, entry));
+    wanted.chain(backfill::wanted(profile, &work.terms.program)).reduce(Wanted::and)
 }
 
 impl Worked {
@@ -378,11 +412,8 @@ impl Handler<Work> for Customer {
     type Result = ();
 
     fn handle(&mut self, work: Work, ctx: &mut Self::Context) {
-        let answer = match self.wants(&work).filter(|_| work.history.is_none()) {
-            Some(wanted) => Answer::Wants(wanted, ctx.address()),
-            None => self.work(&work).map_or_else(Answer::Panicked, Answer::Worked),
-        };
+        let answer = self.answer(&work, ctx.address()).unwrap_or_else(Answer::Panicked);
         // Whoever asked is gone only with the whole shard.
-        let _ = work.answers.send((self.profile.id(), answer));
+        let _ = work.answers.send((work.profile, answer));
     }
 }

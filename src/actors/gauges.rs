@@ -10,6 +10,8 @@ use crate::engine::Fact;
 use crate::model::Timestamp;
 use crate::store::state::ShardCommit;
 
+use super::memory::MemoryReading;
+
 /// Milliseconds: longer is counted as this.
 const LONGEST: u64 = 60 * 60 * 1_000;
 
@@ -21,7 +23,7 @@ pub(super) struct Gauges {
     steps: AtomicU64,
     profiles_saved: AtomicU64,
     /// Of all shards together.
-    held: [AtomicUsize; 4],
+    counts: [AtomicUsize; 4],
     commits: AtomicU64,
     /// By channel: whether its effects wait because the far side does not answer.
     holding: Mutex<BTreeMap<String, bool>>,
@@ -29,20 +31,20 @@ pub(super) struct Gauges {
     effect_delay: Mutex<Option<Histogram<u64>>>,
 }
 
-/// What a shard holds in memory.
+/// How many a shard holds in memory.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Held {
+pub(super) struct Counts {
     /// Profiles whose last state is not in the store yet.
     pub(super) unsaved: usize,
     /// Customers that are live.
     pub(super) live: usize,
-    /// Bytes of their states, packed, as far as they are known.
+    /// Bytes of the packed states of those that rest.
     pub(super) packed: usize,
     /// Wakes of profiles.
     pub(super) wakes: usize,
 }
 
-impl Held {
+impl Counts {
     fn numbers(self) -> [usize; 4] {
         [self.unsaved, self.live, self.packed, self.wakes]
     }
@@ -67,10 +69,12 @@ pub struct Reading {
     pub profiles_unsaved: u64,
     /// Customers that are live.
     pub customers_live: u64,
-    /// Bytes of the states of the live customers, packed but not compressed, as far as they are known.
+    /// Bytes of the packed states of live customers that rest.
     pub customers_live_packed: u64,
     /// Wakes of profiles that are in memory: those of the near future, and of profiles that are not saved.
     pub wakes_in_memory: u64,
+    /// What is held in memory for customers, beside what may be.
+    pub memory: MemoryReading,
     /// Transactions of state.
     pub commits: u64,
     /// By channel that carried something: whether its effects wait because the far side does not answer.
@@ -86,7 +90,7 @@ impl Gauges {
             effects: AtomicU64::new(0),
             steps: AtomicU64::new(0),
             profiles_saved: AtomicU64::new(0),
-            held: Default::default(),
+            counts: Default::default(),
             commits: AtomicU64::new(0),
             holding: Mutex::default(),
             effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
@@ -119,10 +123,9 @@ impl Gauges {
     }
 
     /// A shard holds this `now`, and held that `before`.
-    pub(super) fn held(&self, before: Held, now: Held) {
-        for ((total, now), before) in self.held.iter().zip(now.numbers()).zip(before.numbers()) {
-            total.fetch_add(now, Ordering::Relaxed);
-            total.fetch_sub(before, Ordering::Relaxed);
+    pub(super) fn counts(&self, before: Counts, now: Counts) {
+        for ((total, now), before) in self.counts.iter().zip(now.numbers()).zip(before.numbers()) {
+            total.fetch_add(now.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 
@@ -136,9 +139,9 @@ impl Gauges {
         self.commits.load(Ordering::SeqCst)
     }
 
-    pub(super) fn read(&self, waiting: usize, sweeps: usize) -> Reading {
+    pub(super) fn read(&self, waiting: usize, sweeps: usize, memory: MemoryReading) -> Reading {
         let [profiles_unsaved, customers_live, customers_live_packed, wakes_in_memory] =
-            self.held.each_ref().map(|total| total.load(Ordering::Relaxed) as u64);
+            self.counts.each_ref().map(|total| total.load(Ordering::Relaxed) as u64);
         let delays = self.effect_delay.lock().unwrap_or_else(PoisonError::into_inner);
         let quantile = |at: f64| delays.as_ref().map_or(0, |delays| delays.value_at_quantile(at));
         Reading {
@@ -152,6 +155,7 @@ impl Gauges {
             customers_live,
             customers_live_packed,
             wakes_in_memory,
+            memory,
             commits: self.commits(),
             holding: self.holding.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),

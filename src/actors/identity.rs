@@ -26,7 +26,8 @@ pub(super) struct Resolution {
 /// The user ids of a profile, as far as they are known here.
 #[derive(Debug, Default)]
 struct Users {
-    ids: BTreeSet<String>,
+    /// A list, as nearly all have one.
+    ids: Vec<String>,
     is_complete: bool,
 }
 
@@ -130,7 +131,7 @@ impl Resolver {
             return Resolution { profile, changes: Vec::new(), merged: None };
         }
         let profile = ProfileId::from_identifier(kind, value);
-        self.users.insert(profile, Users { ids: BTreeSet::new(), is_complete: true });
+        self.users.insert(profile, Users { ids: Vec::new(), is_complete: true });
         let change = self.add(kind, value, profile);
         Resolution { profile, changes: vec![change], merged: None }
     }
@@ -183,7 +184,9 @@ impl Resolver {
         let identifier = identifier(kind, value);
         self.known.insert(identifier.clone(), profile);
         if kind == USER_ID {
-            self.users.entry(profile).or_default().ids.insert(value.to_owned());
+            let ids = &mut self.users.entry(profile).or_default().ids;
+            ids.reserve_exact(1);
+            ids.push(value.to_owned());
         }
         IdentityChange::Add { identifier, profile }
     }

@@ -15,12 +15,17 @@ use super::customer::{Failed, Poison, Told};
 
 /// Rows of one commit beyond which a shard waits for its writer.
 const FULL: usize = 4_096;
+/// About what an effect takes: its variables are the traits of its customer.
+const EFFECT: usize = 1_024;
 
 pub(super) struct Pending {
     /// Its profiles stand beside it, the last state of each.
     commit: ShardCommit,
     profiles: BTreeMap<ProfileId, SavedProfile>,
     is_empty: bool,
+    /// What gathers takes, and what is on its way to the store.
+    bytes: usize,
+    saving: usize,
     /// How far the store knows the shard to be.
     reached: Reached,
 }
@@ -33,13 +38,15 @@ impl Pending {
             commit: ShardCommit { time, ..ShardCommit::empty(shard, offset) },
             profiles: BTreeMap::new(),
             is_empty: true,
+            bytes: 0,
+            saving: 0,
             reached,
         }
     }
 
     /// The store has a commit that told of this.
     pub(super) fn reached(&mut self, reached: Reached) {
-        self.reached = reached;
+        (self.reached, self.saving) = (reached, 0);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -50,6 +57,11 @@ impl Pending {
         let commit = &self.commit;
         let emitted = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.relays.len();
         emitted + self.profiles.len() + commit.history.len() > FULL
+    }
+
+    /// About what it takes, what is on its way to the store included.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes + self.saving
     }
 
     pub(super) fn has(&self, profile: ProfileId) -> bool {
@@ -65,6 +77,7 @@ impl Pending {
     pub(super) fn add(&mut self, saved: SavedProfile, told: Told) {
         self.is_empty = false;
         let profile = saved.id;
+        self.bytes += size_of::<SavedProfile>() + saved.snapshot.len() + told.bytes();
         self.profiles.insert(profile, saved);
         let commit = &mut self.commit;
         commit.memberships.extend(told.memberships.into_iter().map(|change| (profile, change)));
@@ -75,6 +88,7 @@ impl Pending {
     /// Adds what cannot wait for the state: it is decided again, with the same ids, should the state be lost.
     pub(super) fn emit(&mut self, effects: Vec<Effect>, relays: Vec<Relay>) {
         self.is_empty &= effects.is_empty() && relays.is_empty();
+        self.bytes += effects.len() * EFFECT;
         self.commit.effects.extend(effects);
         self.commit.relays.extend(relays);
     }
@@ -86,6 +100,7 @@ impl Pending {
             return None;
         }
         let effects = std::mem::take(&mut self.commit.effects);
+        self.bytes -= effects.len() * EFFECT;
         let Reached { offset, time } = self.reached;
         self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty();
         (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
@@ -133,6 +148,7 @@ impl Pending {
         let mut commit = std::mem::replace(&mut self.commit, next);
         (commit.offset, commit.time) = (offset, time);
         commit.profiles = std::mem::take(&mut self.profiles).into_values().collect();
+        self.saving += std::mem::take(&mut self.bytes);
         self.is_empty = true;
         commit
     }

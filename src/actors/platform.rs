@@ -9,6 +9,7 @@ use actix::prelude::*;
 use futures_util::future::join_all;
 
 use crate::engine::Engine;
+use crate::model::weight::Weight;
 use crate::model::{Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
 use crate::store::journal::Quarantined;
@@ -22,6 +23,7 @@ use super::carrier::{self, Carrier};
 use super::channel::{self, ChannelActor};
 use super::gauges::Reading;
 use super::group::Request;
+use super::memory::Waiting;
 use super::recovery::{self, Deployed, Left};
 use super::relay::{self, RelayActor};
 use super::schedules::{self, SchedulesActor};
@@ -137,7 +139,7 @@ impl Platform {
     ) -> Result<Self, StartError> {
         let StartWith { program, config, backing, clock, placement, engine } = with;
         let Backing { journal, store } = backing.clone();
-        let board = Arc::new(Board::new(clock, program.clone()));
+        let board = Arc::new(Board::new(clock, program.clone(), config.memory));
         let left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {
@@ -145,7 +147,7 @@ impl Platform {
             let retention = config.retention;
             move |_| StateWriter::new(store, board, retention)
         });
-        let shards = threads.start_shards(&backing, &engine, &board, &writer, &left, config.memory);
+        let shards = threads.start_shards(&backing, &engine, &board, &writer, &left);
         let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
             let (journal, board, shards) = (journal.clone(), board.clone(), shards.clone());
             let (head, time) = (left.head, left.time());
@@ -206,6 +208,8 @@ impl Platform {
         if self.inner.board.is_full() {
             return Err(Refused::Busy { retry_after: RETRY_AFTER });
         }
+        let bytes = events.capacity() * size_of::<Event>() + events.iter().map(Weight::held).sum::<usize>();
+        let _waiting = Waiting::new(&self.inner.board.memory, bytes);
         self.append(Request::Source { events, quarantined }).await
     }
 
@@ -269,7 +273,7 @@ impl Platform {
     #[must_use]
     pub fn reading(&self) -> Reading {
         let board = &self.inner.board;
-        board.gauges.read(board.waiting(), board.sweeps())
+        board.gauges.read(board.waiting(), board.sweeps(), board.memory.read())
     }
 
     /// Walks of shards over their customers, for deploys and schedules, that are still under way.

@@ -12,7 +12,7 @@ use crate::model::{Entry, EntryBody, ShardId, Target, Timestamp};
 use crate::store::journal::JournalHead;
 use crate::store::{Journal, StoreError};
 
-use super::board::{Board, Part};
+use super::board::{Amount, Board, Part};
 use super::group::{self, Group, Request};
 use super::identity::Resolver;
 use super::platform::{Accepted, Refused};
@@ -229,11 +229,11 @@ impl Sequencer {
             let entry = Arc::new(entry);
             match entry.target {
                 Target::Profile(profile) => {
+                    self.board.sent_to_shard(Amount::of_entry(&entry));
                     self.shards[usize::from(profile.shard().0)].backlog.push_back(Item::Entry(entry));
-                    self.board.sent_to_shard(1);
                 }
                 Target::Everyone => {
-                    self.board.sent_to_shard(self.shards.len());
+                    self.board.sent_to_shard(Amount::of(self.shards.len()));
                     self.board.add_sweeps(self.shards.len());
                     for link in &mut self.shards {
                         link.backlog.push_back(Item::Entry(entry.clone()));
@@ -250,7 +250,7 @@ impl Sequencer {
         let (up_to, head) = (self.watermark, self.head.offset);
         for (shard, link) in (0_u16..).map(ShardId).zip(&mut self.shards) {
             if self.board.is_due(shard, up_to) && self.board.begin_tick(shard) {
-                self.board.sent_to_shard(1);
+                self.board.sent_to_shard(Amount::of(1));
                 link.backlog.push_back(Item::Tick { up_to, head });
             }
         }
@@ -358,7 +358,7 @@ impl Handler<Checkpoint> for Sequencer {
             return;
         }
         let head = self.head.offset;
-        self.board.sent_to_shard(self.shards.len());
+        self.board.sent_to_shard(Amount::of(self.shards.len()));
         for link in &mut self.shards {
             link.backlog.push_back(Item::Checkpoint { head });
         }

@@ -17,17 +17,17 @@ use tokio::time::Instant;
 
 use crate::engine::{Engine, Skips};
 use crate::model::limit::SHARDS;
-use crate::model::packed::plain_len;
 use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
 use crate::store::Backing;
 use crate::store::state::{Reached, SavedProfile};
 use crate::workspace::Program;
 
 use super::batch::{Batch, Done, Mode, patiently};
-use super::board::Board;
+use super::board::{Amount, Board};
 use super::broadcast::{Broadcast, Broadcasts, Visit};
 use super::customer::{Customer, Poison, Task, Terms};
-use super::gauges::Held;
+use super::gauges::Counts;
+use super::memory::{Held, Share};
 use super::pending::Pending;
 use super::slot::Slots;
 use super::state_writer::StateWriter;
@@ -38,6 +38,8 @@ use super::wakes::Wakes;
 const BATCH: usize = 256;
 /// How often a shard looks at what is to be saved or let go.
 const ROUND: Duration = Duration::from_millis(250);
+/// A customer to whom something happened in this time is expected to be asked again soon.
+const BUSY: Duration = Duration::from_secs(4);
 /// How far ahead wakes are read into memory, and how many at once.
 const LOOKAHEAD: Span = Span::MINUTE.times(10);
 const WAKES: u64 = 1_000;
@@ -80,8 +82,6 @@ pub(super) struct Start {
     pub(super) program: Arc<Program>,
     /// Where the replay begins: each profile knows itself what it has seen since.
     pub(super) reached: Reached,
-    /// Bytes that live customers may take.
-    pub(super) budget: usize,
 }
 
 pub(super) struct Shard {
@@ -119,8 +119,10 @@ pub(super) struct Shard {
     is_turn_of_others: bool,
     /// Nothing came since the last look.
     is_quiet: bool,
-    /// What the gauges know of it.
+    /// How much it may hold, and what others know of what it holds.
+    share: Share,
     held: Held,
+    counts: Counts,
     flushers: Vec<oneshot::Sender<()>>,
 }
 
@@ -140,12 +142,12 @@ struct Plan {
     mode: Mode,
     /// How far the shard has come when it is done, and how many items of the queue are done with it.
     end: Offset,
-    finished: usize,
+    finished: Amount,
 }
 
 impl Shard {
     pub(super) fn new(start: Start) -> Self {
-        let Start { id, backing, engine, skips, writer, board, program, reached, budget } = start;
+        let Start { id, backing, engine, skips, writer, board, program, reached } = start;
         let wakes = Wakes::new();
         board.set_earliest_wake(id, wakes.earliest());
         Self {
@@ -154,13 +156,14 @@ impl Shard {
             engine,
             skips,
             writer,
+            share: board.memory.share(),
             board,
             program,
             applied: reached.offset,
             now: Timestamp::MIN,
             queue: VecDeque::new(),
             broadcasts: Broadcasts::default(),
-            slots: Slots::new(budget),
+            slots: Slots::new(),
             wakes,
             unsaved: Unsaved::default(),
             pending: Pending::new(id, reached),
@@ -174,6 +177,7 @@ impl Shard {
             is_turn_of_others: false,
             is_quiet: true,
             held: Held::default(),
+            counts: Counts::default(),
             flushers: Vec::new(),
         }
     }
@@ -191,13 +195,25 @@ impl Shard {
             }
         }
         self.save(ctx);
-        let held = self.held();
-        self.board.gauges.held(std::mem::replace(&mut self.held, held), held);
+        self.tell();
+    }
+
+    /// Tells others what this shard holds now.
+    fn tell(&mut self) {
+        let (Self { unsaved, slots, wakes, .. }, held) = (&*self, self.held());
+        let counts =
+            Counts { unsaved: unsaved.behind(), live: slots.len(), packed: slots.packed(), wakes: wakes.len() };
+        self.board.memory.held(std::mem::replace(&mut self.held, held), held);
+        self.board.gauges.counts(std::mem::replace(&mut self.counts, counts), counts);
     }
 
     fn held(&self) -> Held {
-        let Self { unsaved, slots, wakes, .. } = self;
-        Held { unsaved: unsaved.behind(), live: slots.len(), packed: slots.packed(), wakes: wakes.len() }
+        Held { customers: self.slots.bytes(), unsaved: self.unsaved.bytes(), saving: self.pending.bytes() }
+    }
+
+    /// Whether what is to be saved is so much that the shard waits for its writer.
+    fn is_pending_full(&self) -> bool {
+        self.pending.is_full() || self.share.is_much_saving(self.pending.bytes())
     }
 
     /// The queue and everything else take turns: a wave of wakes, a sweep or a round of saving holds nobody up.
@@ -205,7 +221,7 @@ impl Shard {
         if !self.failed.is_empty() {
             return self.careful();
         }
-        if self.pending.is_full() {
+        if self.is_pending_full() {
             return Choice::Nothing;
         }
         self.is_turn_of_others = !self.is_turn_of_others;
@@ -227,7 +243,7 @@ impl Shard {
         self.again_from = first_of(&task);
         let known = self.again_from.map_or(self.applied, |first| Offset(first.0 - 1));
         let mode = Mode::Careful { after, known };
-        Choice::Batch(Plan { tasks: [(profile, task)].into(), mode, end: self.applied, finished: 0 })
+        Choice::Batch(Plan { tasks: [(profile, task)].into(), mode, end: self.applied, finished: Amount::default() })
     }
 
     fn of_queue(&mut self) -> Choice {
@@ -250,14 +266,14 @@ impl Shard {
                 (self.now, self.applied) = (self.now.max(*up_to), self.applied.max(*head));
                 self.queue.pop_front();
                 self.board.end_tick(self.id);
-                self.board.done_by_shard(1);
+                self.board.done_by_shard(Amount::of(1));
                 Choice::Again
             }
             Some(Item::Checkpoint { head }) => {
                 self.applied = self.applied.max(*head);
                 self.is_checkpoint_due = true;
                 self.queue.pop_front();
-                self.board.done_by_shard(1);
+                self.board.done_by_shard(Amount::of(1));
                 Choice::Again
             }
         }
@@ -276,15 +292,27 @@ impl Shard {
             Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
             None => {}
         }
+        if self.to_save.is_empty() { Choice::Nothing } else { self.states() }
+    }
+
+    /// Asks the next ones of those that are to be saved for their states.
+    fn states(&mut self) -> Choice {
         let count = self.to_save.len().min(BATCH);
-        let unsaved: Vec<ProfileId> = self.to_save.drain(..count).collect();
-        if unsaved.is_empty() { Choice::Nothing } else { self.batch(unsaved, Task::Save) }
+        let since = Instant::now().checked_sub(BUSY).filter(|_| !self.is_quiet && !self.share.is_full(self.held()));
+        let [busy, resting] = [true, false].map(|is_busy| Arc::new(Task::Save { is_busy }));
+        let task = |profile| {
+            let is_busy = since.is_some_and(|since| self.slots.is_busy_since(profile, since));
+            if is_busy { busy.clone() } else { resting.clone() }
+        };
+        let tasks = self.to_save.iter().take(count).map(|profile| (*profile, task(*profile))).collect();
+        self.to_save.drain(..count);
+        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: Amount::default() })
     }
 
     fn batch(&self, profiles: Vec<ProfileId>, task: Task) -> Choice {
         let task = Arc::new(task);
         let tasks = profiles.into_iter().map(|profile| (profile, task.clone())).collect();
-        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: 0 })
+        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: Amount::default() })
     }
 
     /// An entry that was worked on before the last stop. A program that came with it is still to be taken up.
@@ -293,8 +321,10 @@ impl Shard {
             self.take_up(&entry);
             if entry.target == Target::Everyone {
                 self.board.end_sweep();
+                self.board.done_by_shard(Amount::of(1));
+            } else {
+                self.board.done_by_shard(Amount::of_entry(&entry));
             }
-            self.board.done_by_shard(1);
         }
     }
 
@@ -314,18 +344,18 @@ impl Shard {
         self.applied = entry.offset;
         let broadcast = Broadcast { entry, program: self.program.clone(), before };
         self.broadcasts.begin(broadcast, self.unsaved.profiles());
-        self.board.done_by_shard(1);
+        self.board.done_by_shard(Amount::of(1));
     }
 
     fn entries(&mut self) -> Choice {
         let mut tasks: BTreeMap<ProfileId, Vec<Arc<Entry>>> = BTreeMap::new();
-        let (mut finished, mut end) = (0, self.applied);
-        while finished < BATCH {
+        let (mut finished, mut end) = (Amount::default(), self.applied);
+        while finished.items < BATCH {
             let Some(Item::Entry(entry)) = self.queue.front() else { break };
             let Target::Profile(profile) = entry.target else { break };
             end = entry.offset;
             tasks.entry(profile).or_default().push(entry.clone());
-            finished += 1;
+            finished.add(Amount::of_entry(entry));
             self.queue.pop_front();
         }
         let tasks = tasks.into_iter().map(|(profile, entries)| (profile, Arc::new(Task::Entries(entries)))).collect();
@@ -408,9 +438,8 @@ impl Shard {
         }
         for (profile, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
-            let bytes = worked.snapshot.as_deref().map(plain_len).or_else(|| done.loaded.get(&profile).copied());
-            self.slots.touch(profile, bytes, now);
-            if worked.changed.is_some() || worked.told.len() > 0 {
+            self.slots.touch(profile, worked.size, now);
+            if worked.changed.is_some() || !worked.told.is_empty() {
                 self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);
             }
             self.pending.emit(worked.effects, worked.relays);
@@ -425,13 +454,20 @@ impl Shard {
             }
         }
         self.board.set_earliest_wake(self.id, self.wakes.earliest());
-        if self.slots.is_over_budget() {
-            if self.to_save.is_empty() {
-                self.to_save.extend(self.unsaved.oldest_of(BATCH));
-            }
-            let unsaved = &self.unsaved;
-            self.slots.trim(|profile| unsaved.holds(profile));
+        self.make_room();
+    }
+
+    /// Keeps what the shard holds near its share.
+    fn make_room(&mut self) {
+        let held = self.held();
+        if !self.share.is_full(held) {
+            return;
         }
+        if self.to_save.is_empty() {
+            self.to_save.extend(self.unsaved.oldest_of(BATCH));
+        }
+        let unsaved = &self.unsaved;
+        self.slots.trim(self.share.for_customers(held), |profile| unsaved.holds(profile));
     }
 }
 
@@ -455,7 +491,7 @@ fn asks_for_history(entry: &Entry) -> bool {
 fn first_of(task: &Task) -> Option<Offset> {
     match task {
         Task::Entries(entries) => entries.first().map(|entry| entry.offset),
-        Task::CatchUp | Task::Fire(_) | Task::Save => None,
+        Task::CatchUp | Task::Fire(_) | Task::Save { .. } => None,
     }
 }
 

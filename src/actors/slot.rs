@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use crate::model::ProfileId;
 
+use super::kept::Size;
+
 /// A customer that nothing happened to for this long is let go.
 const IDLE: Duration = Duration::from_secs(5 * 60);
-/// What a live customer takes, about, however little is known of them (the actor, and maps that have room to grow), and how
-/// much larger than packed (not compressed) the rest is in memory. See the live idle customer of `tidewater bench profiles`.
-const ACTOR_BYTES: usize = 5_000;
-const INFLATION: usize = 5;
+/// What a live customer takes beside its state, about: the actor, and its places in the maps of its shard. See the live idle
+/// customer of `tidewater bench profiles`.
+const ACTOR_BYTES: usize = 1_200;
 
 #[derive(Debug)]
 struct Slot<A> {
     address: A,
     touched: Instant,
-    /// Bytes of its state, packed; 0 while they are not known.
-    packed: usize,
+    size: Size,
 }
 
 /// The live customers of a shard, by address.
@@ -30,14 +30,12 @@ struct Slot<A> {
 pub(super) struct Slots<A> {
     live: HashMap<ProfileId, Slot<A>>,
     /// Of all of them.
-    packed: usize,
-    /// Bytes that live customers may take, about.
-    budget: usize,
+    total: Size,
 }
 
 impl<A> Slots<A> {
-    pub(super) fn new(budget: usize) -> Self {
-        Self { live: HashMap::new(), packed: 0, budget }
+    pub(super) fn new() -> Self {
+        Self { live: HashMap::new(), total: Size::default() }
     }
 
     pub(super) fn address(&self, profile: ProfileId) -> Option<&A> {
@@ -47,33 +45,32 @@ impl<A> Slots<A> {
     /// Notes that a customer is live from now on.
     pub(super) fn keep(&mut self, profile: ProfileId, address: A, now: Instant) {
         self.discard(profile);
-        self.live.insert(profile, Slot { address, touched: now, packed: 0 });
+        self.live.insert(profile, Slot { address, touched: now, size: Size::default() });
     }
 
-    /// Notes that a live customer was busy just now; `at_rest` are the bytes of its state, packed, where they are known.
-    pub(super) fn touch(&mut self, profile: ProfileId, at_rest: Option<usize>, now: Instant) {
-        let Some(slot) = self.live.get_mut(&profile) else { return };
-        slot.touched = now;
-        if let Some(packed) = at_rest {
-            self.packed = self.packed + packed - slot.packed;
-            slot.packed = packed;
+    /// Notes that a live customer was busy just now, and takes so much.
+    pub(super) fn touch(&mut self, profile: ProfileId, size: Size, now: Instant) {
+        if let Some(slot) = self.live.get_mut(&profile) {
+            self.total = self.total + size - slot.size;
+            (slot.touched, slot.size) = (now, size);
         }
+    }
+
+    /// Whether something happened to a live customer since then.
+    pub(super) fn is_busy_since(&self, profile: ProfileId, since: Instant) -> bool {
+        self.live.get(&profile).is_some_and(|slot| slot.touched >= since)
     }
 
     /// Forgets a customer whose state cannot be trusted any more.
     pub(super) fn discard(&mut self, profile: ProfileId) {
         if let Some(slot) = self.live.remove(&profile) {
-            self.packed -= slot.packed;
+            self.total = self.total - slot.size;
         }
     }
 
-    pub(super) fn is_over_budget(&self) -> bool {
-        self.bytes() > self.budget
-    }
-
     /// What the live customers take, about.
-    fn bytes(&self) -> usize {
-        self.live.len() * ACTOR_BYTES + self.packed * INFLATION
+    pub(super) fn bytes(&self) -> usize {
+        self.live.len() * ACTOR_BYTES + self.total.bytes
     }
 
     /// How many are live.
@@ -81,9 +78,9 @@ impl<A> Slots<A> {
         self.live.len()
     }
 
-    /// Bytes of the states of the live, packed, as far as they are known.
+    /// Bytes of the packed states of those that rest.
     pub(super) fn packed(&self) -> usize {
-        self.packed
+        self.total.packed
     }
 
     /// Lets go of those that have been idle for long. `is_held` tells who must stay.
@@ -91,17 +88,16 @@ impl<A> Slots<A> {
         self.let_go(|profile, slot| now.saturating_duration_since(slot.touched) >= IDLE && !is_held(profile));
     }
 
-    /// Keeps the live customers near the budget by letting go of those that were idle longest; trims to three quarters,
-    /// so that it is not done each time.
-    pub(super) fn trim(&mut self, is_held: impl Fn(ProfileId) -> bool) {
-        if !self.is_over_budget() {
+    /// Lets go of those that were idle longest, until the others take no more than this many bytes.
+    pub(super) fn trim(&mut self, bytes: usize, is_held: impl Fn(ProfileId) -> bool) {
+        if self.bytes() <= bytes {
             return;
         }
         let mut idle: Vec<(Instant, ProfileId)> =
             self.live.iter().filter(|(id, _)| !is_held(**id)).map(|(id, slot)| (slot.touched, *id)).collect();
         idle.sort_unstable();
         for (_, profile) in idle {
-            if self.bytes() <= self.budget / 4 * 3 {
+            if self.bytes() <= bytes {
                 return;
             }
             self.discard(profile);
@@ -109,11 +105,11 @@ impl<A> Slots<A> {
     }
 
     fn let_go(&mut self, goes: impl Fn(ProfileId, &Slot<A>) -> bool) {
-        let packed = &mut self.packed;
+        let total = &mut self.total;
         self.live.retain(|profile, slot| {
             let stays = !goes(*profile, slot);
             if !stays {
-                *packed -= slot.packed;
+                *total = *total - slot.size;
             }
             stays
         });
@@ -124,32 +120,41 @@ impl<A> Slots<A> {
 mod tests {
     use super::*;
 
+    impl Slots<u32> {
+        /// A customer that is live and takes so many bytes, all packed.
+        fn live(&mut self, n: u32, bytes: usize, now: Instant) {
+            let profile = ProfileId(u128::from(n));
+            self.keep(profile, n, now);
+            self.touch(profile, Size { bytes, packed: bytes }, now);
+        }
+    }
+
     #[test]
     fn the_longest_idle_are_let_go_first_and_the_unsaved_stay() {
         let start = Instant::now();
-        let mut slots = Slots::new(8 * ACTOR_BYTES);
-        for n in 0..9_u64 {
-            slots.keep(ProfileId(u128::from(n)), n, start + Duration::from_secs(n));
+        let mut slots = Slots::new();
+        for n in 0..9 {
+            slots.live(n, 100, start + Duration::from_secs(u64::from(n)));
         }
-        slots.trim(|profile| profile == ProfileId(0));
-        assert_eq!(slots.len(), 6);
+        slots.trim(6 * (ACTOR_BYTES + 100), |profile| profile == ProfileId(0));
+        assert_eq!((slots.len(), slots.bytes()), (6, 6 * (ACTOR_BYTES + 100)));
         assert_eq!((slots.address(ProfileId(0)), slots.address(ProfileId(3))), (Some(&0), None));
         assert_eq!(slots.address(ProfileId(4)), Some(&4));
+        slots.trim(0, |profile| profile == ProfileId(0));
+        assert_eq!(slots.len(), 1, "nobody else stays where there is no room");
     }
 
     #[test]
     fn idle_customers_are_let_go_and_busy_ones_stay() {
         let start = Instant::now();
-        let mut slots = Slots::new(8 * ACTOR_BYTES);
-        slots.keep(ProfileId(1), 1, start);
-        slots.touch(ProfileId(1), Some(10_000), start);
-        slots.keep(ProfileId(2), 2, start + IDLE);
-        assert!(slots.is_over_budget());
-        slots.touch(ProfileId(1), None, start);
-        assert_eq!((slots.len(), slots.packed()), (2, 10_000), "what is known of a state is not forgotten");
+        let mut slots = Slots::new();
+        slots.live(1, 10_000, start);
+        slots.live(2, 1, start + IDLE);
+        slots.live(1, 300, start);
+        assert_eq!((slots.len(), slots.packed()), (2, 301), "what a customer took before does not count any more");
+        assert!(slots.is_busy_since(ProfileId(2), start + IDLE) && !slots.is_busy_since(ProfileId(1), start + IDLE));
         slots.sweep(start + IDLE, |_| false);
         assert_eq!((slots.address(ProfileId(1)), slots.address(ProfileId(2))), (None, Some(&2)));
-        assert_eq!(slots.packed(), 0);
-        assert!(!slots.is_over_budget());
+        assert_eq!((slots.packed(), slots.bytes()), (1, ACTOR_BYTES + 1));
     }
 }

@@ -85,7 +85,6 @@ impl Threads {
         board: &Arc<Board>,
         writer: &Addr<StateWriter>,
         left: &Left,
-        memory: usize,
     ) -> Vec<Addr<Shard>> {
         let start = |id: ShardId| {
             let start = shard::Start {
@@ -97,7 +96,6 @@ impl Threads {
                 board: board.clone(),
                 program: left.program(id),
                 reached: left.reached(id),
-                budget: memory / usize::from(SHARDS),
             };
             let thread = &self.shards[usize::from(id.0) % self.shards.len()];
             Shard::start_in_arbiter(thread, move |_| Shard::new(start))

@@ -23,6 +23,8 @@ struct Change {
     first: Offset,
     since: Instant,
     told: Told,
+    /// What that takes.
+    bytes: usize,
 }
 
 /// The changed profiles of a shard, and those whose state is on its way to the store.
@@ -31,8 +33,8 @@ pub(super) struct Unsaved {
     changes: BTreeMap<ProfileId, Change>,
     by_age: BTreeSet<(Offset, ProfileId)>,
     saving: BTreeSet<ProfileId>,
-    /// How much there is to tell of all of them.
-    told: usize,
+    /// Of all that is to be told of them.
+    bytes: usize,
 }
 
 impl Unsaved {
@@ -41,10 +43,12 @@ impl Unsaved {
         let by_age = &mut self.by_age;
         let change = self.changes.entry(profile).or_insert_with(|| {
             by_age.insert((first, profile));
-            Change { first, since: now, told: Told::default() }
+            Change { first, since: now, told: Told::default(), bytes: 0 }
         });
-        self.told += told.len();
+        let bytes = told.bytes();
         change.told.append(told);
+        change.bytes += bytes;
+        self.bytes += bytes;
     }
 
     /// A profile's state goes to the store: what was told since the last time goes with it.
@@ -52,7 +56,7 @@ impl Unsaved {
         self.saving.insert(profile);
         let Some(change) = self.changes.remove(&profile) else { return Told::default() };
         self.by_age.remove(&(change.first, profile));
-        self.told -= change.told.len();
+        self.bytes -= change.bytes;
         change.told
     }
 
@@ -82,9 +86,9 @@ impl Unsaved {
         self.changes.len() + self.saving.len()
     }
 
-    /// How much there is to tell of all of them.
-    pub(super) fn told(&self) -> usize {
-        self.told
+    /// About what is kept to be told takes, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Profiles that the store may not have at all.

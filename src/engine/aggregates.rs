@@ -8,7 +8,7 @@ use crate::lang::rules::{Aggregate, AmountKind, Conversion, Measure, ValueKind};
 use crate::lang::window::{Calendar, Window};
 use crate::model::limit::MOMENTS_KEPT;
 use crate::model::value::ValueMap;
-use crate::model::{Moment, Span, Timestamp, Value};
+use crate::model::{Moment, SortedMap, Span, Timestamp, Value};
 
 /// What an aggregate holds. Amounts are in millionths, so that the order of additions leaves no trace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub enum AggregateState {
     /// The latest or earliest.
     Value(Moment, Value),
     /// How often each value was seen, and when last; by the value as JSON.
-    Tally(BTreeMap<String, (u64, Moment)>),
+    Tally(SortedMap<String, (u64, Moment)>),
     /// Amounts (1 for a count) within the window, newest first.
     Amounts(Vec<(Moment, i128)>),
     /// Values within the window, newest first.
@@ -59,7 +59,7 @@ impl AggregateState {
             (Measure::Values { kind: ValueKind::Latest, .. }, _)
             | (Measure::Values { kind: ValueKind::Earliest, .. }, None) => Self::Value(Moment::default(), Value::Null),
             (Measure::Values { .. }, Some(_)) => Self::Values(Vec::new()),
-            (Measure::Values { .. }, None) => Self::Tally(BTreeMap::new()),
+            (Measure::Values { .. }, None) => Self::Tally(SortedMap::new()),
             (_, Some(_)) => Self::Amounts(Vec::new()),
             (Measure::Count, None) => Self::Count(0),
             (Measure::Amount { kind: AmountKind::Sum, .. }, None) => Self::Sum(0),
@@ -105,7 +105,7 @@ impl AggregateState {
                 changed(is_better)
             }
             Self::Tally(tally) => {
-                let seen = tally.entry(json(value)).or_default();
+                let seen = tally.or_default(json(value));
                 *seen = (seen.0 + 1, seen.1.max(moment));
                 if tally.len() <= MOMENTS_KEPT {
                     return Taken::Changed;
@@ -218,7 +218,7 @@ impl AggregateState {
             }
             (Self::Tally(ours), Self::Tally(theirs)) => {
                 for (value, (count, moment)) in theirs {
-                    let seen = ours.entry(value.clone()).or_default();
+                    let seen = ours.or_default(value.clone());
                     *seen = (seen.0 + count, seen.1.max(*moment));
                 }
             }

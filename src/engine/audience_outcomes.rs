@@ -24,7 +24,7 @@ impl Turn<'_> {
         };
         let id = properties.get("effect_id").and_then(Value::as_text).and_then(|id| id.parse::<EffectId>().ok());
         let Some((audience, change)) = id.and_then(|id| self.settle_change(id)) else { return };
-        let state = self.profile.audiences.entry(audience.clone()).or_default();
+        let state = self.profile.audiences.or_default(audience.clone());
         if has_arrived {
             state.failures = 0;
             return;

@@ -70,7 +70,7 @@ impl Turn<'_> {
     /// A journey chose the profile for a manual audience, or let it go. Returns the last effect decided, if any.
     pub(super) fn choose(&mut self, audience: usize, add: bool, origin: &Origin) -> Option<EffectId> {
         let name = self.program.rules.audience_syncs[audience].name.clone();
-        self.profile.audiences.entry(name).or_default().chosen = add;
+        self.profile.audiences.or_default(name).chosen = add;
         self.mirror(audience, Some(origin))
     }
 
@@ -89,7 +89,7 @@ impl Turn<'_> {
         if !wanted.is_empty() {
             last = Some(self.tell(sync, true, wanted.clone(), origin));
         }
-        self.profile.audiences.entry(sync.name.clone()).or_default().sent = wanted;
+        self.profile.audiences.or_default(sync.name.clone()).sent = wanted;
         last
     }
 
@@ -129,7 +129,7 @@ impl Turn<'_> {
         identifiers: BTreeMap<String, String>,
         origin: Option<&Origin>,
     ) -> EffectId {
-        let state = self.profile.audiences.entry(sync.name.clone()).or_default();
+        let state = self.profile.audiences.or_default(sync.name.clone());
         state.changes += 1;
         let change = state.changes;
         state.under_way.insert(change, AudienceChange { add, identifiers: identifiers.clone() });

@@ -71,6 +71,12 @@ impl KnownEnds {
         }
     }
 
+    /// Bytes of what is known.
+    pub(super) fn held(&self) -> usize {
+        let known = self.ends.as_ref().map_or(0, |ends| ends.by_source.capacity());
+        known * size_of::<(Source, Timestamp)>() + self.touched.capacity() * size_of::<Source>()
+    }
+
     /// Anything may have changed: the program, or all at once.
     pub(super) fn forget(&mut self) {
         *self = Self::default();

@@ -1,10 +1,8 @@
 //! Two profiles that turn out to be one person. The loser hands over its state and forwards what still comes; the
 //! winner takes it in. Each half is one entry, so each happens once.
 
-use std::collections::BTreeMap;
-
 use crate::model::limit::DEDUPE_FINGERPRINTS;
-use crate::model::{EntryBody, ProfileId, Snapshot};
+use crate::model::{EntryBody, ProfileId, Snapshot, SortedMap};
 
 use super::aggregates::AggregateState;
 use super::consent::{set_consent, stricter};
@@ -19,7 +17,7 @@ impl Turn<'_> {
     pub(super) fn hand_over(&mut self, winner: ProfileId) {
         let body = EntryBody::Absorb { loser: self.profile.id, snapshot: Snapshot(snapshot::encode(self.profile)) };
         self.out.relays.push(Relay { id: format!("merge:{}", self.profile.id), to: winner, body });
-        for segment in std::mem::take(&mut self.profile.memberships).into_keys() {
+        for (segment, _) in std::mem::take(&mut self.profile.memberships) {
             self.out.memberships.push(MembershipChange { segment, entered: false, at: self.now, cause: self.cause });
         }
         let (id, applied, clock) = (self.profile.id, self.profile.applied, self.profile.clock);
@@ -41,7 +39,7 @@ impl Turn<'_> {
             self.profile.user_id.clone_from(&lost.user_id);
         }
         for (name, value) in lost.account {
-            self.profile.account.entry(name).or_insert(value);
+            self.profile.account.or_insert_with(name, || value);
         }
         let mut seen = lost.seen;
         seen.append(&mut self.profile.seen);
@@ -77,7 +75,7 @@ impl Turn<'_> {
         // What no rule asks for any more is forgotten here.
         for (key, theirs) in &lost.trails {
             let Some(index) = rules.readers.trail_of_key.get(key) else { continue };
-            let ours = self.profile.trails.entry(*key).or_default();
+            let ours = self.profile.trails.or_default(*key);
             for moment in theirs {
                 note_moment(&rules.trails[index.at()], ours, *moment, calendar);
             }
@@ -85,7 +83,7 @@ impl Turn<'_> {
         for (key, theirs) in &lost.aggregates {
             let Some(index) = rules.readers.aggregate_of_key.get(key) else { continue };
             let aggregate = &rules.aggregates[index.at()];
-            let ours = self.profile.aggregates.entry(*key).or_insert_with(|| AggregateState::empty(aggregate));
+            let ours = self.profile.aggregates.or_insert_with(*key, || AggregateState::empty(aggregate));
             if ours.add_up(&aggregate.measure, theirs) {
                 let what = self.aggregate_name(*index);
                 self.out.facts.push(Fact::Saturated { what, at: self.now });
@@ -93,14 +91,14 @@ impl Turn<'_> {
         }
         for (key, theirs) in &lost.recalls {
             let Some(index) = rules.readers.recall_of_key.get(key) else { continue };
-            let ours = self.profile.recalls.entry(*key).or_default();
+            let ours = self.profile.recalls.or_default(*key);
             for event in theirs {
                 note_event(&rules.recalls[index.at()], ours, event.clone());
             }
         }
         // The standing of the winner stays: it was worked out of what the winner had.
         for (key, theirs) in &lost.held {
-            let since = self.profile.held.entry(*key).or_insert(*theirs);
+            let since = self.profile.held.or_insert_with(*key, || *theirs);
             *since = (*since).min(*theirs);
         }
         self.settle_holds();
@@ -116,9 +114,9 @@ impl Turn<'_> {
     }
 
     /// What the far side holds of the loser it holds of the winner now: the same person.
-    fn absorb_audiences(&mut self, theirs: BTreeMap<String, super::profile::AudienceState>) {
+    fn absorb_audiences(&mut self, theirs: SortedMap<String, super::profile::AudienceState>) {
         for (name, lost) in theirs {
-            let ours = self.profile.audiences.entry(name.clone()).or_default();
+            let ours = self.profile.audiences.or_default(name.clone());
             ours.chosen |= lost.chosen;
             if ours.sent.is_empty() {
                 ours.sent = lost.sent;
@@ -128,11 +126,11 @@ impl Turn<'_> {
         }
     }
 
-    fn absorb_starts(&mut self, theirs: BTreeMap<String, BTreeMap<String, super::profile::Started>>) {
+    fn absorb_starts(&mut self, theirs: SortedMap<String, SortedMap<String, super::profile::Started>>) {
         for (journey, by_key) in theirs {
-            let ours = self.profile.starts.entry(journey).or_default();
+            let ours = self.profile.starts.or_default(journey);
             for (key, lost) in by_key {
-                let started = ours.entry(key).or_default();
+                let started = ours.or_default(key);
                 started.times += lost.times;
                 started.last = started.last.max(lost.last);
             }

@@ -26,6 +26,7 @@ pub mod transition;
 mod turn;
 mod view;
 mod wake;
+mod weight;
 
 pub use apply::{apply, fire, memberships_agree};
 pub use consent::{consent_of_event, topic_allows};

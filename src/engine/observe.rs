@@ -51,7 +51,7 @@ impl Turn<'_> {
             return;
         }
         let calendar = self.profile.calendar(program);
-        let moments = self.profile.trails.entry(trail.key).or_default();
+        let moments = self.profile.trails.or_default(trail.key);
         self.profile.ends.touch(Source::Trail(index));
         if note_moment(trail, moments, happening.moment, calendar) {
             for segment in &program.rules.readers.segments_of_trail[index.at()] {
@@ -67,7 +67,7 @@ impl Turn<'_> {
             return;
         }
         let at = Instant { now: self.now, calendar: self.profile.calendar(program) };
-        let state = self.profile.aggregates.entry(aggregate.key).or_insert_with(|| AggregateState::empty(aggregate));
+        let state = self.profile.aggregates.or_insert_with(aggregate.key, || AggregateState::empty(aggregate));
         let taken = state.take(aggregate, happening.moment, &happening.properties, at);
         if aggregate.window.is_some() {
             self.profile.ends.touch(Source::Aggregate(index));
@@ -115,7 +115,7 @@ impl Turn<'_> {
         let value = |path: &String| Value::lookup(&happening.properties, path).cloned().unwrap_or_default();
         let event = Recalled { moment: happening.moment, values: recall.paths.iter().map(value).collect() };
         self.profile.ends.touch(Source::Recall(index));
-        let kept = self.profile.recalls.entry(recall.key).or_default();
+        let kept = self.profile.recalls.or_default(recall.key);
         if note_event(recall, kept, event) {
             let what = match &recall.selector {
                 crate::lang::rules::Selector::Named(name) => format!("`{name}` events"),

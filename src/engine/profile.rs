@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::lang::decide::Slots;
 use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, Timestamp};
+use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, SortedMap, Timestamp};
 
 use super::aggregates::AggregateState;
 use super::backfill::Unfilled;
@@ -33,31 +33,31 @@ pub struct Profile {
     pub(crate) traits: ValueMap,
     /// When each top-level trait was last set or cleared; decides between two profiles that merge, and between a
     /// late `identify` and what came before it.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) trait_times: BTreeMap<String, Moment>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) trait_times: SortedMap<String, Moment>,
     /// Group and its traits, of the latest `group` call.
     #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
     pub(crate) account: ValueMap,
     /// By trail key; newest first.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) trails: BTreeMap<u64, Vec<Moment>>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) trails: SortedMap<u64, Vec<Moment>>,
     /// By aggregate key.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) aggregates: BTreeMap<u64, AggregateState>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) aggregates: SortedMap<u64, AggregateState>,
     /// By recall key; newest first.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) recalls: BTreeMap<u64, Vec<Recalled>>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) recalls: SortedMap<u64, Vec<Recalled>>,
     /// By hold key: since when the state has lasted.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) held: BTreeMap<u64, Timestamp>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) held: SortedMap<u64, Timestamp>,
     /// Keys of the ranks that the profile had when they were last refreshed.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) ranks: BTreeSet<u64>,
     /// Segment and since when.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) memberships: BTreeMap<String, Timestamp>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) audiences: BTreeMap<String, AudienceState>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) memberships: SortedMap<String, Timestamp>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) audiences: SortedMap<String, AudienceState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) consents: Vec<Consent>,
     /// Fingerprints of recent message ids, oldest first.
@@ -66,8 +66,8 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) runs: Vec<Run>,
     /// By journey, then key: how often it was started, and when last.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) starts: BTreeMap<String, BTreeMap<String, Started>>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub(crate) starts: SortedMap<String, SortedMap<String, Started>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) goals: Vec<GoalWatch>,
     /// The other half of a merge that is on its way: nothing is decided without it.
@@ -159,11 +159,11 @@ pub struct Run {
     /// When the wait ends by itself.
     pub wake: Timestamp,
     /// How often each step was visited.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub visits: BTreeMap<String, u32>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub visits: SortedMap<String, u32>,
     /// The arm taken at each split.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub arms: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "SortedMap::is_empty")]
+    pub arms: SortedMap<String, String>,
 }
 
 /// How often a journey began for a key, for re-entry rules and run ids.
@@ -194,19 +194,19 @@ impl Profile {
             merged_into: None,
             user_id: None,
             traits: ValueMap::new(),
-            trait_times: BTreeMap::new(),
+            trait_times: SortedMap::new(),
             account: ValueMap::new(),
-            trails: BTreeMap::new(),
-            aggregates: BTreeMap::new(),
-            recalls: BTreeMap::new(),
-            held: BTreeMap::new(),
+            trails: SortedMap::new(),
+            aggregates: SortedMap::new(),
+            recalls: SortedMap::new(),
+            held: SortedMap::new(),
             ranks: BTreeSet::new(),
-            memberships: BTreeMap::new(),
-            audiences: BTreeMap::new(),
+            memberships: SortedMap::new(),
+            audiences: SortedMap::new(),
             consents: Vec::new(),
             seen: Vec::new(),
             runs: Vec::new(),
-            starts: BTreeMap::new(),
+            starts: SortedMap::new(),
             goals: Vec::new(),
             awaited: None,
             unfilled: None,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::lang::eval::holds;
 use crate::lang::rules::TraitIndex;
 use crate::model::value::ValueMap;
-use crate::model::{Moment, Timestamp, Value};
+use crate::model::{Moment, SortedMap, Timestamp, Value};
 
 use super::ends::Source;
 use super::turn::Turn;
@@ -101,13 +101,7 @@ impl Turn<'_> {
     }
 }
 
-fn set_trait(
-    traits: &mut ValueMap,
-    times: &mut std::collections::BTreeMap<String, Moment>,
-    name: &str,
-    value: &Value,
-    moment: Moment,
-) {
+fn set_trait(traits: &mut ValueMap, times: &mut SortedMap<String, Moment>, name: &str, value: &Value, moment: Moment) {
     if times.get(name).is_some_and(|known| *known > moment) {
         return;
     }
@@ -135,7 +129,7 @@ fn set_path(map: &mut ValueMap, path: &str, value: &Value) {
             }
         }
         (Some((head, rest)), _) => {
-            let inner = map.entry(head.to_owned()).or_default();
+            let inner = map.or_default(head.to_owned());
             if !matches!(inner, Value::Map(_)) {
                 *inner = Value::Map(ValueMap::new());
             }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use actix_web::{HttpResponse, web};
 
-use crate::actors::Reading;
+use crate::actors::{MemoryReading, Reading};
 
 use super::doors::Doors;
 
@@ -31,7 +31,7 @@ fn text(reading: &Reading) -> String {
         (
             "tidewater_customers_live_packed_bytes",
             "gauge",
-            "Bytes of the states of live customers, packed but not compressed.",
+            "Bytes of the packed states of live customers that rest.",
             reading.customers_live_packed,
         ),
         ("tidewater_wakes_in_memory", "gauge", "Wakes of profiles that are in memory.", reading.wakes_in_memory),
@@ -41,6 +41,7 @@ fn text(reading: &Reading) -> String {
     for (name, kind, help, value) in numbers {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
     }
+    memory(&mut out, reading.memory);
     let name = "tidewater_channel_holding";
     let _ =
         writeln!(out, "# HELP {name} 1 while effects wait for a far side that does not answer.\n# TYPE {name} gauge");
@@ -56,6 +57,17 @@ fn text(reading: &Reading) -> String {
     out
 }
 
+/// What is held for customers, by part, beside what may be.
+fn memory(out: &mut String, MemoryReading { allowed, customers, unsaved, saving, waiting }: MemoryReading) {
+    let name = "tidewater_memory_allowed_bytes";
+    let _ = writeln!(out, "# HELP {name} `memory` of the settings.\n# TYPE {name} gauge\n{name} {allowed}");
+    let name = "tidewater_memory_bytes";
+    let _ = writeln!(out, "# HELP {name} About what is held for customers, by part.\n# TYPE {name} gauge");
+    for (part, bytes) in [("customers", customers), ("unsaved", unsaved), ("saving", saving), ("waiting", waiting)] {
+        let _ = writeln!(out, "{name}{{part=\"{part}\"}} {bytes}");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,9 +75,12 @@ mod tests {
     #[test]
     fn each_number_has_its_help_its_type_and_its_value() {
         let holding = [("crm".to_owned(), true), ("email".to_owned(), false)].into();
-        let reading = Reading { holding, effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
+        let memory = MemoryReading { allowed: 99, unsaved: 5, ..MemoryReading::default() };
+        let reading = Reading { holding, memory, effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
         let text = text(&reading);
         assert!(text.contains("# TYPE tidewater_effects_total counter\ntidewater_effects_total 7\n"), "{text}");
+        assert!(text.contains("tidewater_memory_allowed_bytes 99\n"), "{text}");
+        assert!(text.contains("tidewater_memory_bytes{part=\"unsaved\"} 5\n"), "{text}");
         assert!(text.contains("tidewater_channel_holding{channel=\"crm\"} 1\n"), "{text}");
         assert!(text.contains("tidewater_channel_holding{channel=\"email\"} 0\n"), "{text}");
         assert!(text.contains("tidewater_effect_delay_seconds{quantile=\"0.99\"} 0.012\n"), "{text}");

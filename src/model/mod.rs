@@ -7,12 +7,15 @@ pub mod id;
 pub mod limit;
 pub mod packed;
 pub mod platform_event;
+pub mod sorted;
 pub mod time;
 pub mod value;
+pub mod weight;
 
 pub use consent::{ConsentKey, ConsentState};
 pub use entry::{Deploy, Entry, EntryBody, Skipped, Snapshot, Target};
 pub use event::{Event, EventKind};
 pub use id::{EffectId, MessageId, Offset, ProfileId, RunId, ShardId};
+pub use sorted::SortedMap;
 pub use time::{Moment, Span, Timestamp};
 pub use value::Value;

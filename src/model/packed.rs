@@ -70,15 +70,6 @@ pub fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, PackedError> {
     }
 }
 
-/// Bytes of the value before it was compressed: about what it holds.
-#[must_use]
-pub fn plain_len(bytes: &[u8]) -> usize {
-    match bytes {
-        [FORMAT, _, _, _, _, a, b, c, d, ..] => u32::from_le_bytes([*a, *b, *c, *d]) as usize,
-        _ => bytes.len(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,7 +85,6 @@ mod tests {
     #[test]
     fn what_was_packed_comes_back() {
         assert_eq!(unpack::<Vec<(ProfileId, Option<String>, Value, i128)>>(&pack(&sample())).unwrap(), sample());
-        assert_eq!(plain_len(&pack(&"a".repeat(1_000))), 1_003, "before it was compressed");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! A value of a trait or a property: what JSON can say, with an order and without surprises.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::sorted::SortedMap;
+
 /// A named set of values, such as an event's properties; kept in the order of its names.
-pub type ValueMap = BTreeMap<String, Value>;
+pub type ValueMap = SortedMap<String, Value>;
 
 /// What a trait or a property holds. Numbers are 64-bit floats and never NaN or infinite.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -188,12 +190,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = ValueMap::new();
-        while let Some((name, value)) = entries.next_entry()? {
-            map.insert(name, value);
-        }
-        Ok(Value::Map(map))
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Value, A::Error> {
+        ValueMap::deserialize(MapAccessDeserializer::new(entries)).map(Value::Map)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What needs a look inside: an entry that the engine cannot apply, and a full platform.
 
+use super::super::board::{Amount, WAITING_LIMIT};
+use super::super::memory::MemoryReading;
 use super::*;
 use crate::engine::{Profile, Sound, Transition};
 use crate::model::value::ValueMap;
@@ -57,8 +59,18 @@ async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running
 }
 
 async fn start_on(store: crate::store::Database, rules: &str, clock: Clock, engine: Arc<dyn Engine>) -> Running {
+    start_allowed(store, "1 GB", rules, clock, engine).await
+}
+
+async fn start_allowed(
+    store: crate::store::Database,
+    memory: &str,
+    rules: &str,
+    clock: Clock,
+    engine: Arc<dyn Engine>,
+) -> Running {
     let files = vec![
-        ("tidewater.yaml".to_owned(), "sources:\n  shop: test-write-key\n".to_owned()),
+        ("tidewater.yaml".to_owned(), format!("memory: {memory}\nsources:\n  shop: test-write-key\n")),
         ("rules/shop.tide".to_owned(), rules.to_owned()),
     ];
     let loaded = compile(files, &|_| None);
@@ -182,15 +194,50 @@ async fn a_full_platform_asks_sources_to_come_back_and_still_takes_what_it_says_
     let dir = tempfile::tempdir().unwrap();
     let platform = start(dir.path()).await;
     let board = platform.inner.board.clone();
-    board.sent_to_shard(crate::actors::board::WAITING_LIMIT);
+    board.sent_to_shard(Amount::of(WAITING_LIMIT));
     let refused = platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await;
     assert_eq!(refused, Err(Refused::Busy { retry_after: RETRY_AFTER }));
     let ada = ProfileId::from_identifier("user_id", "ada");
     let mut left = event("m2", crate::model::platform_event::UNSUBSCRIBED, "ada");
     left.kind = EventKind::Platform;
     assert!(platform.record(ada, left).await.is_ok());
-    board.done_by_shard(crate::actors::board::WAITING_LIMIT);
+    board.done_by_shard(Amount::of(WAITING_LIMIT));
     assert!(platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await.is_ok());
+    platform.stop().await;
+}
+
+#[actix_rt::test]
+async fn what_is_held_stays_near_what_memory_allows_and_nothing_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.path().display())).await.unwrap();
+    let platform = start_allowed(store, "3 MB", RULES, Clock::system(), Arc::new(Sound)).await;
+    let held = || {
+        let MemoryReading { customers, unsaved, saving, waiting, .. } = platform.inner.board.memory.read();
+        (customers + unsaved + saving + waiting, unsaved + saving + waiting)
+    };
+    let (mut most, mut sent) = (0, 0);
+    for batch in 0..40 {
+        let order = |number: u32| {
+            let mut order =
+                event(&format!("{batch}-{number}"), "Order Completed", &format!("user-{}", number * 7 + batch));
+            order.properties.insert("order_id".to_owned(), "o".repeat(6_000).into());
+            order
+        };
+        let orders: Vec<Event> = (0..50).map(order).collect();
+        sent += Weight::held(&orders);
+        while let Err(refused) = platform.ingest(orders.clone(), Vec::new()).await {
+            assert_eq!(refused, Refused::Busy { retry_after: RETRY_AFTER });
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        most = most.max(held().0);
+    }
+    assert!(sent > 4 * 3_000_000 && most < 4_000_000, "of {sent} bytes {most} were held at once");
+    platform.settle().await;
+    let (all, under_way) = held();
+    assert_eq!(under_way, 0, "what is done is not counted any more");
+    assert!(all > 0 && all < 3 << 20, "{all}");
+    let counts = platform.store.message_counts().await.unwrap();
+    assert_eq!((counts.len(), counts.iter().all(|(_, count)| *count == 1)), (2_000, true), "each counts once");
     platform.stop().await;
 }
 

@@ -13,8 +13,6 @@ use super::{Shard, first_of};
 
 /// While there is much to do, a state is saved so long after it changed: most will have changed again by then.
 const SAVE_AFTER: Duration = Duration::from_secs(8);
-/// What is kept to be told at most: it takes memory until it is saved.
-const TOLD: usize = 4_096;
 
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
@@ -85,7 +83,7 @@ impl Shard {
 
     /// Somebody waits for everything to be saved, and nothing else is left to do.
     pub(super) fn is_flush_due(&self) -> bool {
-        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.pending.is_full() && self.failed.is_empty()
+        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.is_pending_full() && self.failed.is_empty()
     }
 
     /// Whether the store has everything, each event that counted included.
@@ -111,7 +109,7 @@ impl Shard {
     pub(super) fn round(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         if self.to_save.is_empty() {
-            let is_urgent = self.is_quiet || self.unsaved.len() == 1 || self.unsaved.told() > TOLD;
+            let is_urgent = self.is_quiet || self.unsaved.len() == 1 || self.share.is_much_unsaved(self.held());
             if is_urgent {
                 self.save_all();
             } else if let Some(before) = now.checked_sub(SAVE_AFTER) {
@@ -121,6 +119,7 @@ impl Shard {
         self.is_quiet = self.queue.is_empty();
         let unsaved = &self.unsaved;
         self.slots.sweep(now, |profile| unsaved.holds(profile));
+        self.make_room();
         self.next(ctx);
     }
 }

@@ -174,7 +174,7 @@ impl super::Report for Report {
             &[&format!("a live idle customer (of {:.0} more)", live.customers), "bytes"],
             &[
                 row("resident memory", live.bytes_each),
-                row("its state, packed and not compressed", live.packed_bytes_each),
+                row("its state, packed", live.packed_bytes_each),
                 row("beyond its data", live.beyond_its_data),
             ],
         );

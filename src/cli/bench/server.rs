@@ -29,7 +29,7 @@ const SAME: f64 = 0.01;
 pub(super) struct Resident {
     pub(super) bytes: u64,
     pub(super) customers_live: f64,
-    /// Of the states of the live, not compressed.
+    /// Of the packed states of the live.
     pub(super) packed_bytes: f64,
     /// Wakes of profiles.
     pub(super) wakes: f64,

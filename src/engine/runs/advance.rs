@@ -21,7 +21,7 @@ impl Turn<'_> {
             }
             let Some(index) = next else { return self.end(run, "completed") };
             let step = &journey.steps[index];
-            let visit = run.visits.entry(step.id.clone()).or_default();
+            let visit = run.visits.or_default(step.id.clone());
             *visit += 1;
             let visit = *visit;
             next = match &step.kind {

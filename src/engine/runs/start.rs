@@ -1,13 +1,11 @@
 //! What starts a run: an event, a segment entry, a schedule, a deploy.
 
-use std::collections::BTreeMap;
-
 use crate::journey::graph::{Backfill, Enter, Existing, Journey, ReEntry};
 use crate::lang::rules::{Condition, SegmentIndex};
 use crate::model::limit::RUNS_AT_ONCE;
 use crate::model::platform_event::JOURNEY_STARTED;
 use crate::model::value::ValueMap;
-use crate::model::{Moment, RunId, Timestamp, Value};
+use crate::model::{Moment, RunId, SortedMap, Timestamp, Value};
 
 use crate::engine::profile::{GoalWatch, Run};
 use crate::engine::transition::{Cause, Fact};
@@ -32,8 +30,8 @@ impl Occasion<'_> {
             step: String::new(),
             reached: self.moment,
             wake: Timestamp::MAX,
-            visits: BTreeMap::new(),
-            arms: BTreeMap::new(),
+            visits: SortedMap::new(),
+            arms: SortedMap::new(),
         }
     }
 }
@@ -117,8 +115,8 @@ impl Turn<'_> {
             self.out.facts.push(Fact::Saturated { what: format!("runs of {} at once", journey.name), at: self.now });
             return;
         }
-        let by_key = self.profile.starts.entry(journey.name.clone()).or_default();
-        let started = by_key.entry(occasion.key.clone()).or_default();
+        let by_key = self.profile.starts.or_default(journey.name.clone());
+        let started = by_key.or_default(occasion.key.clone());
         started.times += 1;
         started.last = self.now;
         let id = RunId::new(self.profile.id, &journey.name, &occasion.key, started.times);
