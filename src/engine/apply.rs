@@ -81,10 +81,11 @@ pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Trans
 
 /// Ends a turn: wakes up to `passed` have been taken into account.
 pub(super) fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
-    let Turn { profile, program, out: done, .. } = turn;
+    let Turn { profile, program, calendar, out: done, .. } = turn;
     profile.clock = profile.clock.max(passed);
+    debug_assert_eq!(calendar, profile.calendar(program), "the calendar follows the traits");
     let is_at_rest = profile.merged_into.is_some() || profile.awaited.is_some() || profile.unfilled.is_some();
-    profile.wake = if is_at_rest { None } else { next_wake(profile, program) };
+    profile.wake = if is_at_rest { None } else { next_wake(profile, program, calendar) };
     out.append(done);
 }
 
@@ -164,6 +165,7 @@ impl<'a> Turn<'a> {
     /// Looks at everything with the eyes of a program that is new.
     pub(super) fn take_up_program(&mut self) {
         self.profile.slots.0 = None;
+        self.profile.members.forget();
         self.profile.ends.forget();
         self.leave_removed_segments();
         self.settle_holds();

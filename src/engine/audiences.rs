@@ -10,7 +10,6 @@ use crate::model::{ConsentKey, ConsentState, EffectId, Span, Value};
 use super::profile::{AudienceChange, Profile};
 use super::transition::{Effect, EffectBody, EffectConsent, Origin};
 use super::turn::Turn;
-use super::view::ProfileView;
 use crate::lang::eval::View;
 
 /// An audience update that could not leave for this long is dropped as expired.
@@ -111,8 +110,7 @@ impl Turn<'_> {
     }
 
     fn identifiers(&self, sync: &AudienceSync) -> BTreeMap<String, String> {
-        let view =
-            ProfileView { profile: self.profile, program: self.program, now: self.now, properties: None, run: None };
+        let view = self.view();
         let mut found = BTreeMap::new();
         for index in &sync.identifiers {
             if let Some(Value::Text(value)) = view.trait_value(*index).filter(|value| **value != Value::from("")) {

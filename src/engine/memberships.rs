@@ -20,7 +20,13 @@ impl Turn<'_> {
             let slots = self.profile.slots.0.take().unwrap_or_else(|| Slots::of(&self.profile.traits, &program.rules));
             let is_in = declared.decider.holds(&slots, &self.view());
             self.profile.slots.0 = Some(slots);
-            if is_in != self.profile.memberships.contains_key(&declared.name) {
+            let was_in = self.profile.is_member(program, segment);
+            debug_assert_eq!(
+                was_in,
+                self.profile.memberships.contains_key(&declared.name),
+                "the bits are what they say"
+            );
+            if is_in != was_in {
                 self.change_membership(segment, is_in);
             }
         }
@@ -41,6 +47,7 @@ impl Turn<'_> {
 
     fn change_membership(&mut self, segment: SegmentIndex, entered: bool) {
         let name = &self.program.rules.segments[segment.at()].name;
+        self.profile.note_member(segment, entered);
         if entered {
             self.profile.memberships.insert(name.clone(), self.now);
         } else {

@@ -9,6 +9,7 @@ pub mod backfill;
 mod consent;
 mod ends;
 pub mod explain;
+mod known;
 mod memberships;
 mod merge;
 mod observe;

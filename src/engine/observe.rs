@@ -50,7 +50,7 @@ impl Turn<'_> {
         if !self.matches(trail.filter.as_ref(), &happening.properties) {
             return;
         }
-        let calendar = self.profile.calendar(program);
+        let calendar = self.calendar;
         let moments = self.profile.trails.or_default(trail.key);
         self.profile.ends.touch(Source::Trail(index));
         if note_moment(trail, moments, happening.moment, calendar) {
@@ -66,7 +66,7 @@ impl Turn<'_> {
         if !self.matches(aggregate.filter.as_ref(), &happening.properties) {
             return;
         }
-        let at = Instant { now: self.now, calendar: self.profile.calendar(program) };
+        let at = Instant { now: self.now, calendar: self.calendar };
         let state = self.profile.aggregates.or_insert_with(aggregate.key, || AggregateState::empty(aggregate));
         let taken = state.take(aggregate, happening.moment, &happening.properties, at);
         if aggregate.window.is_some() {
@@ -106,7 +106,7 @@ impl Turn<'_> {
         if !self.matches(recall.filter.as_ref(), &happening.properties) {
             return;
         }
-        let calendar = self.profile.calendar(program);
+        let calendar = self.calendar;
         if let RecallKeep::Window(window) = recall.keep
             && !window.holds(happening.moment.at, self.now, calendar)
         {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::lang::decide::Slots;
 use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
 use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, SortedMap, Timestamp};
@@ -12,6 +11,7 @@ use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, R
 use super::aggregates::AggregateState;
 use super::backfill::Unfilled;
 use super::ends::KnownEnds;
+use super::known::{KnownMembers, KnownSlots};
 
 /// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
 /// program reads it.
@@ -82,6 +82,9 @@ pub struct Profile {
     /// The declared traits as segments look at them.
     #[serde(skip)]
     pub(crate) slots: KnownSlots,
+    /// The memberships as segments are told apart.
+    #[serde(skip)]
+    pub(crate) members: KnownMembers,
     /// When time alone may change what.
     #[serde(skip)]
     pub(crate) ends: KnownEnds,
@@ -93,17 +96,6 @@ pub struct Awaited {
     pub loser: ProfileId,
     /// The merge itself: what the loser held counts from here.
     pub moment: Moment,
-}
-
-/// Traits in slots, once they were asked for; forgotten whenever traits or the program change. It says nothing that the
-/// traits do not say, so profiles that differ in it alone are equal.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KnownSlots(pub(crate) Option<Slots>);
-
-impl PartialEq for KnownSlots {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
 }
 
 /// A profile's place in an audience that is mirrored elsewhere.
@@ -212,6 +204,7 @@ impl Profile {
             unfilled: None,
             parked: Vec::new(),
             slots: KnownSlots::default(),
+            members: KnownMembers::default(),
             ends: KnownEnds::default(),
         }
     }

@@ -53,6 +53,7 @@ impl Turn<'_> {
     /// Marks the segments that read a trait whose value is another than before. False where there is none.
     pub(super) fn mark_changed(&mut self, before: &[Known]) -> bool {
         self.profile.slots.0 = None;
+        self.calendar = self.profile.calendar(self.program);
         self.profile.ends.touch(Source::Dates);
         let mut changed = false;
         for (index, old) in before {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::lang::rules::SegmentIndex;
+use crate::lang::window::Calendar;
 use crate::model::limit::FOLLOW_UPS;
 use crate::model::value::ValueMap;
 use crate::model::{Moment, Timestamp};
@@ -21,6 +22,8 @@ pub(super) struct Turn<'a> {
     /// Where this stands: the event's own moment, or (now, last offset) for a wake.
     pub(super) moment: Moment,
     pub(super) cause: Cause,
+    /// The customer's, by the traits as they are now.
+    pub(super) calendar: Calendar,
     pub(super) out: Transition,
     /// Segments to look at again, by rank, so that each comes after those that it names.
     dirty: BTreeSet<(u32, SegmentIndex)>,
@@ -57,12 +60,14 @@ impl<'a> Turn<'a> {
         moment: Moment,
         cause: Cause,
     ) -> Self {
+        let calendar = profile.calendar(program);
         Self {
             profile,
             program,
             now,
             moment,
             cause,
+            calendar,
             out: Transition::default(),
             dirty: BTreeSet::new(),
             unmirrored: BTreeSet::new(),

@@ -21,6 +21,7 @@ pub(super) struct ProfileView<'a> {
     pub(super) profile: &'a Profile,
     pub(super) program: &'a Program,
     pub(super) now: Timestamp,
+    pub(super) calendar: Calendar,
     /// Properties of the event at hand, for filters.
     pub(super) properties: Option<&'a ValueMap>,
     pub(super) run: Option<&'a Run>,
@@ -29,14 +30,15 @@ pub(super) struct ProfileView<'a> {
 impl<'a> ProfileView<'a> {
     /// The profile by itself.
     pub(super) fn new(profile: &'a Profile, program: &'a Program, now: Timestamp) -> Self {
-        Self { profile, program, now, properties: None, run: None }
+        Self { profile, program, now, calendar: profile.calendar(program), properties: None, run: None }
     }
 }
 
 impl Turn<'_> {
     /// The profile as it is now.
     pub(super) fn view(&self) -> ProfileView<'_> {
-        ProfileView::new(self.profile, self.program, self.now)
+        let Self { profile, program, now, calendar, .. } = self;
+        ProfileView { profile, program, now: *now, calendar: *calendar, properties: None, run: None }
     }
 }
 
@@ -67,7 +69,7 @@ impl View for ProfileView<'_> {
     }
 
     fn calendar(&self) -> Calendar {
-        self.profile.calendar(self.program)
+        self.calendar
     }
 
     fn trait_value(&self, index: TraitIndex) -> Option<&Value> {

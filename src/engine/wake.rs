@@ -11,11 +11,15 @@ use super::ends::{Ends, Source};
 use super::profile::Profile;
 use super::turn::Turn;
 
-/// The next instant after `profile.clock` at which a window ends or a run has waited long enough.
-pub(super) fn next_wake(profile: &mut Profile, program: &Program) -> Option<Timestamp> {
-    let ends = known_ends(profile, program);
+/// The next instant after `profile.clock` at which, by the customer's calendar, a window ends or a run has waited long enough.
+pub(super) fn next_wake(profile: &mut Profile, program: &Program, calendar: Calendar) -> Option<Timestamp> {
+    let ends = known_ends(profile, program, calendar);
     let window = ends.earliest().filter(|end| *end < Timestamp::MAX);
-    debug_assert_eq!(ends.earliest(), all_ends(profile, program).earliest(), "what is kept of ends is what they are");
+    debug_assert_eq!(
+        ends.earliest(),
+        all_ends(profile, program, calendar).earliest(),
+        "what is kept of ends is what they are"
+    );
     let after = ends.after;
     profile.ends.know(ends);
     // A run whose time has come already (a wait of nothing) is due at once.
@@ -24,11 +28,11 @@ pub(super) fn next_wake(profile: &mut Profile, program: &Program) -> Option<Time
 }
 
 /// The ends after `profile.clock`: of what was known before, what was touched or has ended since is looked at again.
-fn known_ends(profile: &mut Profile, program: &Program) -> Ends {
-    let (after, calendar) = (profile.clock, profile.calendar(program));
+fn known_ends(profile: &mut Profile, program: &Program, calendar: Calendar) -> Ends {
+    let after = profile.clock;
     let (known, touched) = profile.ends.take();
     let Some(mut ends) = known.filter(|known| known.calendar == calendar && known.after <= after) else {
-        return all_ends(profile, program);
+        return all_ends(profile, program, calendar);
     };
     let ended: Vec<Source> = if ends.after < after { ends.up_to(after).collect() } else { Vec::new() };
     ends.after = after;
@@ -38,8 +42,8 @@ fn known_ends(profile: &mut Profile, program: &Program) -> Ends {
     ends
 }
 
-fn all_ends(profile: &Profile, program: &Program) -> Ends {
-    let (after, calendar) = (profile.clock, profile.calendar(program));
+fn all_ends(profile: &Profile, program: &Program, calendar: Calendar) -> Ends {
+    let after = profile.clock;
     let mut ends = Ends::none(calendar, after);
     for source in sources(profile, program) {
         ends.set(source, end_of(profile, program, source, calendar, after));
@@ -78,7 +82,7 @@ impl Turn<'_> {
     /// window for good.
     pub(super) fn end_windows(&mut self) {
         let program = self.program;
-        let ends = known_ends(self.profile, program);
+        let ends = known_ends(self.profile, program, self.calendar);
         let mut touched = Vec::new();
         for source in ends.up_to(self.now) {
             each_end(self.profile, program, source, (ends.calendar, ends.after), |at, segments| {
@@ -95,8 +99,7 @@ impl Turn<'_> {
     }
 
     fn let_go(&mut self) {
-        let (program, now) = (self.program, self.now);
-        let calendar = self.profile.calendar(program);
+        let (program, now, calendar) = (self.program, self.now, self.calendar);
         let readers = &program.rules.readers;
         for (key, state) in &mut self.profile.aggregates {
             let Some(index) = readers.aggregate_of_key.get(key) else { continue };

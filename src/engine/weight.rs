@@ -20,7 +20,14 @@ impl Weight for Profile {
         let past = self.trails.held() + self.aggregates.held() + self.recalls.held() + self.held.held();
         let places = self.memberships.held() + self.audiences.held() + self.consents.held() + self.ranks.len() * NUMBER;
         let journeys = self.runs.held() + self.starts.held() + self.goals.held();
-        facts + past + places + journeys + self.seen.held() + self.parked.held() + self.ends.held()
+        facts
+            + past
+            + places
+            + journeys
+            + self.seen.held()
+            + self.parked.held()
+            + self.ends.held()
+            + self.members.room()
     }
 }
 

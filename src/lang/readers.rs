@@ -29,6 +29,7 @@ pub struct Readers {
     pub segments_of_user_id: Vec<SegmentIndex>,
     /// Place of each segment in an order in which each stands after those that it names.
     pub segment_rank: Vec<u32>,
+    pub segment_of_name: BTreeMap<String, SegmentIndex>,
     /// Traits that setting a name may change: `address` holds `address.city`.
     pub traits_of_name: BTreeMap<String, Vec<TraitIndex>>,
     pub holds_of_trait: Vec<Vec<HoldIndex>>,
@@ -68,6 +69,12 @@ pub(super) fn index(rules: &Rules, shared: &Shared, order: &[Node]) -> Readers {
         segments_of_hold: vec![Vec::new(); rules.holds.len()],
         segments_of_rank: vec![Vec::new(); rules.ranks.len()],
         segment_rank: vec![0; rules.segments.len()],
+        segment_of_name: rules
+            .segments
+            .iter()
+            .enumerate()
+            .map(|(at, segment)| (segment.name.clone(), SegmentIndex(at as u32)))
+            .collect(),
         holds_of_trait: vec![Vec::new(); rules.traits.len()],
         sequences_of_recall: vec![Vec::new(); rules.recalls.len()],
         windows_of_trail: vec![Vec::new(); rules.trails.len()],

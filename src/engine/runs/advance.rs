@@ -27,7 +27,7 @@ impl Turn<'_> {
             next = match &step.kind {
                 StepKind::Exit => return self.end(run, "exit_step"),
                 StepKind::Wait { wait, .. } => {
-                    let until = wait_end(wait, self.now, self.profile.calendar(self.program));
+                    let until = wait_end(wait, self.now, self.calendar);
                     return self.stay(run, &step.id, until);
                 }
                 StepKind::WaitUntil { until, up_to, then, .. } => {

@@ -10,7 +10,7 @@ use crate::engine::consent::topic_allows;
 use crate::engine::profile::Run;
 use crate::engine::transition::{Effect, EffectBody, EffectConsent, Origin, StepOutcome};
 use crate::engine::turn::Turn;
-use crate::engine::view::{ProfileView, value_of};
+use crate::engine::view::value_of;
 
 /// A message that could not leave for this long says something that is no longer true.
 const EXPIRES_AFTER: Span = Span::DAY.times(3);
@@ -21,8 +21,7 @@ impl Turn<'_> {
         if !topic_allows(self.profile, topic, "email") {
             return StepOutcome::Skipped("no_consent".to_owned());
         }
-        let view =
-            ProfileView { profile: self.profile, program: self.program, now: self.now, properties: None, run: None };
+        let view = self.view();
         let Some(to) = view.trait_value(email.address).and_then(Value::as_text).filter(|to| !to.is_empty()) else {
             return StepOutcome::Skipped("no_address".to_owned());
         };
