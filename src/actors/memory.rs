@@ -51,7 +51,7 @@ impl Share {
 
     /// Whether a shard waits for its writer.
     pub(super) fn is_much_saving(self, bytes: usize) -> bool {
-        bytes > self.0 / 4
+        bytes > self.0 / 2
     }
 }
 

@@ -61,9 +61,9 @@ fn ingestion_is_measured_beside_the_machine() {
 
 #[test]
 fn customers_are_measured_on_disk_in_memory_and_through_restarts() {
-    let report = bench(&["profiles", "--customers", "400", "--live", "400", "--seconds", "1"]);
-    assert_eq!(number(&report, "/disk/profiles"), 400.0);
-    assert_eq!(number(&report, "/load/events"), 2_000.0);
+    let report = bench(&["profiles", "--customers", "1000", "--live", "1000", "--seconds", "1"]);
+    assert_eq!(number(&report, "/disk/profiles"), 1_000.0);
+    assert_eq!(number(&report, "/load/events"), 5_000.0);
     let tables = report["disk"]["tables"].as_array().unwrap();
     let bytes_of = |name: &str| tables.iter().find(|table| table["table"] == name).map(|table| number(table, "/bytes"));
     for name in ["journal_block", "profile", "history", "membership"] {
@@ -71,15 +71,15 @@ fn customers_are_measured_on_disk_in_memory_and_through_restarts() {
     }
     let sum: f64 = tables.iter().map(|table| number(table, "/bytes")).sum();
     assert!(sum <= number(&report, "/disk/bytes"), "{report:#}");
-    assert_eq!(number(&report, "/memory/loaded/customers_live"), 400.0);
+    assert_eq!(number(&report, "/memory/loaded/customers_live"), 1_000.0);
     assert_eq!(number(&report, "/memory/idle/customers_live"), 0.0, "a restart makes nobody live");
-    assert_eq!(number(&report, "/memory/live/customers"), 200.0);
+    assert_eq!(number(&report, "/memory/live/customers"), 900.0);
     assert!(number(&report, "/memory/live/packed_bytes_each") > 100.0, "{report:#}");
     for restart in ["after_stop", "after_kill"] {
         assert!(number(&report["restart"], &format!("/{restart}")) > 0.0, "{restart}: {report:#}");
     }
     let table = table("profiles", &report);
-    assert!(table.contains("| what | 400 profiles |") && table.contains("| `journal_block` | "), "{table}");
+    assert!(table.contains("| what | 1,000 profiles |") && table.contains("| `journal_block` | "), "{table}");
 }
 
 #[test]

@@ -15,10 +15,10 @@ use crate::cli::output::{Failure, Format, print_table};
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// Customers that come to be, in steps of 20.
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(20..=100_000_000))]
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     customers: u64,
-    /// Customers that are live while their memory is measured, in steps of 200: one half, then the other.
-    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(200..=10_000_000))]
+    /// Customers that are live while their memory is measured, in steps of 1,000.
+    #[arg(long, default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1_000..=10_000_000))]
     live: u64,
     /// Length of the load that `kill -9` ends.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -68,7 +68,7 @@ struct Memory {
     live: Live,
 }
 
-/// One live customer that nothing happens to: what the second half added, so that nothing counts that all share.
+/// One live customer that nothing happens to: what all waves but the first added, so that nothing counts that all share.
 #[derive(Debug, Serialize)]
 struct Live {
     customers: f64,
@@ -109,12 +109,19 @@ pub(super) async fn measure(arguments: &Arguments) -> Result<Report, Failure> {
     })
 }
 
-/// Makes so many customers live, half of them at a time.
+/// Waves in which customers become live. While something happens to customers they take more, and what that leaves behind
+/// is room for those that follow: so it is to be small beside all of them.
+const WAVES: u64 = 10;
+
+/// Makes so many customers live, wave by wave.
 async fn live_customers(server: &Server, customers: u64, connections: usize) -> Result<Live, Failure> {
-    let half = customers / BATCH as u64 / 2;
-    load::send(&server.address, Shape::Visits, connections, Pace::All(half), 0).await?;
+    let each = customers / BATCH as u64 / WAVES;
+    load::send(&server.address, Shape::Visits, connections, Pace::All(each), 0).await?;
     let before = server.resident().await?;
-    load::send(&server.address, Shape::Visits, connections, Pace::All(half), half).await?;
+    for wave in 1..WAVES {
+        load::send(&server.address, Shape::Visits, connections, Pace::All(each), wave * each).await?;
+        server.settled().await?;
+    }
     let after = server.resident().await?;
     let customers = after.customers_live - before.customers_live;
     if customers <= 0.0 {
