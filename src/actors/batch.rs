@@ -220,7 +220,7 @@ fn left_out(profile: ProfileId, task: &Task, reason: &str) -> Vec<Poison> {
     let poison = |what| Poison { profile, what, reason: reason.to_owned() };
     match task {
         Task::Entries(entries) => entries.iter().map(|entry| poison(Failed::Entry(entry.clone()))).collect(),
-        Task::CatchUp | Task::Fire(_) | Task::Save { .. } => vec![poison(Failed::Profile)],
+        Task::CatchUp | Task::Fire(_) | Task::Save { .. } | Task::Rest => vec![poison(Failed::Profile)],
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) enum Task {
     Fire(Timestamp),
     /// Tell the state. Who is busy will be asked for more soon, and keeps it unpacked.
     Save { is_busy: bool },
+    /// Keep the state packed: nothing happens.
+    Rest,
 }
 
 /// What all customers of one batch are asked under.
@@ -184,10 +186,10 @@ impl Customer {
             return Ok(Answer::Wants(wanted, own));
         }
         let mut worked = self.work(&mut profile, work)?;
-        self.kept = match &worked.snapshot {
-            Some(snapshot) if !matches!(*work.task, Task::Save { is_busy: true }) => {
-                Kept::AtRest(snapshot.as_slice().into())
-            }
+        self.kept = match (&*work.task, &worked.snapshot) {
+            (Task::Save { is_busy: true }, _) => Kept::AtWork(profile),
+            (_, Some(snapshot)) => Kept::AtRest(snapshot.as_slice().into()),
+            (Task::Rest, None) => Kept::AtRest(snapshot::encode(&profile).into()),
             _ => Kept::AtWork(profile),
         };
         worked.size = self.kept.size();
@@ -219,7 +221,7 @@ impl Customer {
                 batch.catch_up(broadcasts, Offset(u64::MAX))?;
                 batch.fire(program, *up_to)?;
             }
-            Task::Save { .. } => {}
+            Task::Save { .. } | Task::Rest => {}
         }
         let Batch { done: mut worked, must_save, .. } = batch;
         if backfill::is_waiting(profile) {

@@ -25,6 +25,12 @@ pub(super) struct Size {
     pub(super) packed: usize,
 }
 
+impl Size {
+    pub(super) fn is_at_work(self) -> bool {
+        self.packed == 0 && self.bytes > 0
+    }
+}
+
 impl Add for Size {
     type Output = Self;
 

@@ -105,6 +105,8 @@ pub(super) struct Shard {
     pending: Pending,
     /// To be saved although nothing was emitted.
     to_save: VecDeque<ProfileId>,
+    /// Live, saved and not busy any more: their states need not stay unpacked.
+    to_rest: Vec<ProfileId>,
     /// What failed and is to be done again, carefully, when everything before is saved.
     failed: Vec<(ProfileId, Arc<Task>)>,
     /// The first entry of what is being done again.
@@ -168,6 +170,7 @@ impl Shard {
             unsaved: Unsaved::default(),
             pending: Pending::new(id, reached),
             to_save: VecDeque::new(),
+            to_rest: Vec::new(),
             failed: Vec::new(),
             again_from: None,
             is_working: false,
@@ -292,7 +295,11 @@ impl Shard {
             Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
             None => {}
         }
-        if self.to_save.is_empty() { Choice::Nothing } else { self.states() }
+        if !self.to_save.is_empty() {
+            return self.states();
+        }
+        let resting = std::mem::take(&mut self.to_rest);
+        if resting.is_empty() { Choice::Nothing } else { self.batch(resting, Task::Rest) }
     }
 
     /// Asks the next ones of those that are to be saved for their states.
@@ -491,7 +498,7 @@ fn asks_for_history(entry: &Entry) -> bool {
 fn first_of(task: &Task) -> Option<Offset> {
     match task {
         Task::Entries(entries) => entries.first().map(|entry| entry.offset),
-        Task::CatchUp | Task::Fire(_) | Task::Save { .. } => None,
+        Task::CatchUp | Task::Fire(_) | Task::Save { .. } | Task::Rest => None,
     }
 }
 

@@ -61,6 +61,22 @@ impl<A> Slots<A> {
         self.live.get(&profile).is_some_and(|slot| slot.touched >= since)
     }
 
+    /// Those whose state is unpacked though nothing happened to them since before then, `limit` at most. `is_held` tells
+    /// of whom that is to stay so.
+    pub(super) fn at_work_since(
+        &self,
+        before: Instant,
+        is_held: impl Fn(ProfileId) -> bool,
+        limit: usize,
+    ) -> Vec<ProfileId> {
+        let idle =
+            self.live.iter().filter(|(id, slot)| slot.size.is_at_work() && slot.touched <= before && !is_held(**id));
+        let mut idle: Vec<ProfileId> = idle.map(|(id, _)| *id).collect();
+        idle.sort_unstable();
+        idle.truncate(limit);
+        idle
+    }
+
     /// Forgets a customer whose state cannot be trusted any more.
     pub(super) fn discard(&mut self, profile: ProfileId) {
         if let Some(slot) = self.live.remove(&profile) {
@@ -142,6 +158,19 @@ mod tests {
         assert_eq!(slots.address(ProfileId(4)), Some(&4));
         slots.trim(0, |profile| profile == ProfileId(0));
         assert_eq!(slots.len(), 1, "nobody else stays where there is no room");
+    }
+
+    #[test]
+    fn who_is_not_busy_any_more_is_found_while_the_state_is_unpacked() {
+        let start = Instant::now();
+        let mut slots = Slots::new();
+        let unpacked = Size { bytes: 500, packed: 0 };
+        for (n, size) in [(1, unpacked), (2, Size { bytes: 100, packed: 100 }), (3, unpacked), (4, unpacked)] {
+            slots.keep(ProfileId(n), n, start);
+            slots.touch(ProfileId(n), size, start + Duration::from_secs(u64::from(n == 4)));
+        }
+        assert_eq!(slots.at_work_since(start, |profile| profile == ProfileId(3), 9), [ProfileId(1)]);
+        assert_eq!(slots.at_work_since(start + IDLE, |_| false, 2), [ProfileId(1), ProfileId(3)]);
     }
 
     #[test]

@@ -94,11 +94,15 @@ fn a_customer_whose_packed_state_is_damaged_is_to_be_made_anew() {
 }
 
 #[test]
-fn a_customer_that_is_busy_stays_as_the_engine_works_on_it() {
+fn a_customer_that_is_busy_stays_as_the_engine_works_on_it_until_it_is_not() {
     let program = program();
     let mut customer = Customer::new(Profile::new(ProfileId(7)), Vec::new());
     ask(&mut customer, &program, Task::Entries(vec![read(1)]));
     let saved = ask(&mut customer, &program, Task::Save { is_busy: true }).snapshot.expect("it was to tell its state");
     let Kept::AtWork(profile) = &customer.kept else { panic!("it rests") };
     assert_eq!(saved, snapshot::encode(profile));
+    assert!(customer.kept.size().is_at_work());
+    assert_eq!(ask(&mut customer, &program, Task::Rest).snapshot, None, "the store has it");
+    assert!(matches!(&customer.kept, Kept::AtRest(kept) if **kept == *saved));
+    assert!(!customer.kept.size().is_at_work());
 }

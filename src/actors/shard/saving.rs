@@ -9,10 +9,13 @@ use crate::model::{Offset, ProfileId};
 use crate::store::state::{Reached, ShardCommit};
 
 use super::super::state_writer::Save;
-use super::{Shard, first_of};
+use super::{BATCH, Shard, first_of};
 
 /// While there is much to do, a state is saved so long after it changed: most will have changed again by then.
 const SAVE_AFTER: Duration = Duration::from_secs(8);
+
+/// A customer that is saved and to whom nothing happened for so long is not busy any more.
+const REST_AFTER: Duration = Duration::from_secs(8);
 
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
@@ -120,6 +123,10 @@ impl Shard {
         let unsaved = &self.unsaved;
         self.slots.sweep(now, |profile| unsaved.holds(profile));
         self.make_room();
+        let unsaved = &self.unsaved;
+        self.to_rest = now
+            .checked_sub(REST_AFTER)
+            .map_or_else(Vec::new, |before| self.slots.at_work_since(before, |profile| unsaved.holds(profile), BATCH));
         self.next(ctx);
     }
 }
