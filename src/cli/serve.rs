@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::actors::{Clock, Placement, Platform, StartWith};
+use crate::actors::{Clock, Placement, Platform, StartWith, WAITING_LIMIT};
 use crate::engine::Sound;
 use crate::store::{Database, StoreError, lease};
 use crate::workspace::{Config, Program};
@@ -88,6 +88,7 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         clock: Clock::system(),
         placement: Placement::Threads,
         engine: Arc::new(Sound),
+        waiting_limit: WAITING_LIMIT,
     };
     let platform = tokio::select! {
         platform = Platform::start(with) => platform?,

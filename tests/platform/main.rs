@@ -18,6 +18,7 @@ mod process;
 mod programs;
 mod quarantine;
 mod recovery;
+mod replay;
 mod reports;
 mod sdk;
 mod served;
