@@ -307,7 +307,7 @@ impl Durable {
     fn deny(&mut self, deny: &Deny) {
         let profile = self.survivor(deny.profile);
         let key = (profile, deny.key.to_string());
-        if self.denies.get(&key).is_none_or(|known| known.at <= deny.at) {
+        if self.denies.get(&key).is_none_or(|known| (known.at, known.denied) <= (deny.at, deny.denied)) {
             self.denies.insert(key, Deny { profile, ..deny.clone() });
         }
     }
