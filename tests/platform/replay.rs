@@ -8,13 +8,14 @@ use tidewater::engine::{Effect, Profile, Skips, Transition, snapshot};
 use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, Target, Timestamp};
 use tidewater::workspace::Program;
 
-/// Whether each profile goes on, after each entry, from what it would be saved as.
-///
-/// With every checkpoint the state is what it is without, to the byte: so a replay may begin at any of them, and at
-/// another one for each profile.
+/// Where a replay begins anew, from what profiles would be saved as. It begins too early, as one after a crash does: what
+/// was applied comes once more, and changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checkpoints {
     Never,
+    /// For everyone, after this entry.
+    At(Offset),
+    /// For whom an entry concerned, after each.
     Always,
 }
 
@@ -84,6 +85,10 @@ impl Replay {
                 profile = self.reloaded(&profile, entry);
             }
             self.profiles.insert(id, profile);
+        }
+        if self.checkpoints == Checkpoints::At(entry.offset) {
+            let reload = |(id, profile): (&ProfileId, &Profile)| (*id, self.reloaded(profile, entry));
+            self.profiles = self.profiles.iter().map(reload).collect();
         }
     }
 

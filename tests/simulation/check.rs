@@ -2,7 +2,7 @@
 
 mod audiences;
 mod channels;
-mod replay;
+pub mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 

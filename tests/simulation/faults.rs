@@ -14,6 +14,9 @@ pub const STUMBLING: char = 's';
 /// Whose wakes trip it now and then.
 const SLEEPLESS: &str = "eve";
 
+/// How the panics of these faults begin, and those of actors that are let go of when their process dies.
+const EXPECTED: [&str; 2] = ["the engine ", "there is no reactor running"];
+
 /// What it failed on for good, over all lives.
 #[derive(Debug, Default)]
 pub struct Faulty {
@@ -38,7 +41,8 @@ impl Faulty {
         ONCE.call_once(|| {
             let loud = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
-                if !panic.payload_as_str().is_some_and(|text| text.starts_with("the engine ")) {
+                let is_expected = |text: &str| EXPECTED.iter().any(|begin| text.starts_with(begin));
+                if !panic.payload_as_str().is_some_and(is_expected) {
                     loud(panic);
                 }
             }));

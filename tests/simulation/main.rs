@@ -22,7 +22,7 @@ mod strikes;
 mod workspace;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
 
 use script::Verb;
@@ -57,7 +57,7 @@ fn seeds(share: u64, shares: u64) {
 }
 
 /// What a run had of all that can happen in one.
-fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 16] {
+fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 17] {
     let (durable, receipts) = (&outcome.durable, outcome.world.receipts.lock().unwrap());
     let effects = |kind: &str| durable.outbox.values().filter(|item| item.effect.body.kind() == kind).count();
     let entries = |is_it: fn(&EntryBody) -> bool| durable.journal.iter().filter(|entry| is_it(&entry.body)).count();
@@ -77,6 +77,7 @@ fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 16] {
         ("events accepted", outcome.told.acked.len()),
         ("times that a source was asked to come again", outcome.told.busy),
         ("merges", entries(|body| matches!(body, EntryBody::Absorb { .. }))),
+        ("ranks worked out", entries(|body| matches!(body, EntryBody::RankRefreshed { .. }))),
         ("schedules that came up", entries(|body| matches!(body, EntryBody::ScheduleFired { .. }))),
         ("deploys without a need of the past", deploys(false)),
         ("deploys that needed the past", deploys(true)),
@@ -99,6 +100,31 @@ fn seeds_of_the_first_half() {
 #[test]
 fn seeds_of_the_second_half() {
     seeds(1, 2);
+}
+
+/// What was lived, over a store that fails and in many lives; a replay from zero; and one from the checkpoint after each
+/// entry, be it an event, a half of a merge, a deploy that needs the past, a schedule, a rank or something passed over.
+#[test]
+fn lived_and_replayed_from_zero_and_from_any_checkpoint_states_and_effects_are_equal() {
+    let (mut kinds, mut checkpoints) = (BTreeSet::new(), 0);
+    for seed in 0..40 {
+        let outcome = run::run(seed);
+        check::check(&outcome);
+        checkpoints += check::replay::agrees_from_each_checkpoint(&outcome);
+        kinds.extend(outcome.durable.journal.iter().map(|entry| match &entry.body {
+            EntryBody::Event(_) => "event",
+            EntryBody::MergeAway { .. } => "goes",
+            EntryBody::Expect { .. } => "is expected",
+            EntryBody::Absorb { .. } => "is taken in",
+            EntryBody::Deploy(deploy) if deploy.unknown.is_empty() => "deploy",
+            EntryBody::Deploy(_) => "deploy that needs the past",
+            EntryBody::ScheduleFired { .. } => "schedule",
+            EntryBody::RankRefreshed { .. } => "rank",
+            EntryBody::Skip(_) => "skip",
+        }));
+    }
+    println!("replayed from {checkpoints} checkpoints");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
 #[test]

@@ -54,11 +54,11 @@ pub struct Author<'a> {
 impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
         let mut script = vec![self.introductions()];
-        for step in 0..steps {
+        for step in 0..steps + steps / 6 {
             script.push(match self.below(12) {
                 0..4 => self.wait(),
-                4 => self.silence(),
-                5 => self.hand(),
+                4 | 5 => self.silence(),
+                6 => self.hand(),
                 _ => self.send(step * 3 < steps),
             });
         }

@@ -47,11 +47,11 @@ fn keeps(times: &mut [Timestamp], rate: Option<Rate>, what: &str) {
     }
 }
 
-/// Silent tries in a row before nobody is sent there any more, and how the pauses grow.
+/// Silent tries in a row before nobody is sent there any more, and the shortest pause before one is sent to see.
 const PATIENCE: usize = 5;
-const PAUSES: [Span; 2] = [Span(15_000), Span(900_000)];
+const PAUSE: Span = Span(15_000);
 
-/// While nobody answers, few are sent to see.
+/// While nobody answers, one is sent to see now and then.
 pub fn leave_the_silent_alone(outcome: &Outcome) {
     let receipts = outcome.world.receipts.lock().unwrap();
     // Domains of mail may be judged each by itself or together.
@@ -62,21 +62,13 @@ pub fn leave_the_silent_alone(outcome: &Outcome) {
         far_sides.entry(far_side).or_default().push(receipt);
     }
     for (far_side, receipts) in far_sides {
-        for in_a_row in receipts.chunk_by(|one, next| one.contact == next.contact) {
-            let (first, last) = (in_a_row[0], in_a_row[in_a_row.len() - 1]);
-            let allowed = PATIENCE + AT_ONCE + looks(Span(last.at.0 - first.at.0));
-            let is_patient = first.contact == Contact::Answered || in_a_row.len() <= allowed;
-            assert!(is_patient, "{far_side:?} was silent {} times in a row; {allowed} are allowed", in_a_row.len());
+        let in_a_row = receipts.chunk_by(|one, next| one.contact == next.contact);
+        for silent in in_a_row.filter(|receipts| receipts[0].contact == Contact::Silent) {
+            // Those that were under way when it was enough are past calling back.
+            for two in silent.windows(2).skip(PATIENCE + AT_ONCE - 1) {
+                let pause = Span(two[1].at.0 - two[0].at.0);
+                assert!(pause >= PAUSE, "{far_side:?} was silent all the time, and tried again after {pause}");
+            }
         }
     }
-}
-
-/// How often somebody may be sent to see in so long a time.
-fn looks(span: Span) -> usize {
-    let (mut looks, mut at, mut pause) = (0, Span(0), PAUSES[0]);
-    while at.0 + pause.0 <= span.0 {
-        (looks, at) = (looks + 1, Span(at.0 + pause.0));
-        pause = pause.times(2).min(PAUSES[1]);
-    }
-    looks
 }

@@ -10,16 +10,8 @@ use crate::run::Outcome;
 
 /// Compares what was lived with a replay from zero, and that with one from every checkpoint. Returns the replay.
 pub fn agrees(outcome: &Outcome) -> Replay {
-    let of = |checkpoints| {
-        let mut replay = Replay::of(&outcome.durable.journal, &outcome.programs, checkpoints);
-        replay.pass(outcome.end);
-        let states: BTreeMap<ProfileId, Vec<u8>> =
-            replay.profiles.iter().map(|(id, profile)| (*id, snapshot::encode(profile))).collect();
-        (replay, states)
-    };
-    let ((replay, replayed), (from_checkpoints, states)) = (of(Checkpoints::Never), of(Checkpoints::Always));
-    assert!(states == replayed, "states of a replay from zero, and from every checkpoint");
-    assert_eq!(from_checkpoints.effects, replay.effects, "effects of a replay from zero, and from every checkpoint");
+    let (replay, replayed) = replayed(outcome, Checkpoints::Never);
+    compare(outcome, (&replay, &replayed), Checkpoints::Always);
     assert_eq!(outcome.durable.profiles.len(), replayed.len(), "who is known");
     for (id, saved) in &outcome.durable.profiles {
         let (saved_text, replayed) = (text(&saved.snapshot), text(&replayed[id]));
@@ -36,6 +28,31 @@ pub fn agrees(outcome: &Outcome) -> Replay {
     });
     assert_eq!(outcome.durable.memberships, members.collect(), "memberships");
     replay
+}
+
+type States = BTreeMap<ProfileId, Vec<u8>>;
+
+fn replayed(outcome: &Outcome, checkpoints: Checkpoints) -> (Replay, States) {
+    let mut replay = Replay::of(&outcome.durable.journal, &outcome.programs, checkpoints);
+    replay.pass(outcome.end);
+    let states = replay.profiles.iter().map(|(id, profile)| (*id, snapshot::encode(profile))).collect();
+    (replay, states)
+}
+
+fn compare(outcome: &Outcome, (from_zero, states): (&Replay, &States), checkpoints: Checkpoints) {
+    let (replay, replayed) = replayed(outcome, checkpoints);
+    assert!(replayed == *states, "states of a replay from zero, and one with a checkpoint: {checkpoints:?}");
+    assert_eq!(replay.effects, from_zero.effects, "effects of a replay from zero, and one with a checkpoint");
+    assert_eq!(replay.changes, from_zero.changes, "changes of a replay from zero, and one with a checkpoint");
+}
+
+/// From the checkpoint after each entry, one replay each. Returns how many.
+pub fn agrees_from_each_checkpoint(outcome: &Outcome) -> usize {
+    let (replay, states) = replayed(outcome, Checkpoints::Never);
+    for entry in &outcome.durable.journal {
+        compare(outcome, (&replay, &states), Checkpoints::At(entry.offset));
+    }
+    outcome.durable.journal.len()
 }
 
 fn text(snapshot: &[u8]) -> String {
