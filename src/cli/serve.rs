@@ -83,12 +83,12 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     let mut lease = actix_rt::spawn(hold(store.clone()));
     let with = StartWith {
         program,
+        waiting_limit: WAITING_LIMIT,
         config: Arc::new(config),
         backing: store.clone().into(),
         clock: Clock::system(),
         placement: Placement::Threads,
         engine: Arc::new(Sound),
-        waiting_limit: WAITING_LIMIT,
     };
     let platform = tokio::select! {
         platform = Platform::start(with) => platform?,
