@@ -15,7 +15,7 @@ use crate::process::{Running, Server};
 const SOURCES: usize = 8;
 const BATCHES: usize = 15;
 const BATCH: usize = 100;
-/// `memory` of the settings: as many KiB over 4 may wait.
+/// `memory` of the settings.
 const MEMORY_KIB: u64 = 4 * 1024;
 /// What a server may take above what it takes at rest: what waits, whole, and in the hands of those who read, write and
 /// send it; a build that is not optimised and keeps what it freed takes more than a release.

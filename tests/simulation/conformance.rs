@@ -188,7 +188,8 @@ impl Author {
 
     fn outcome(&mut self) -> Option<OutboxUpdate> {
         let effect = EffectId(self.chance.random_range(0..self.effects.max(1)));
-        let status = OutboxStatus::ALL[self.below(OutboxStatus::ALL.len())];
+        let told = OutboxStatus::ALL.into_iter().filter(|status| *status != OutboxStatus::Dropped).collect::<Vec<_>>();
+        let status = told[self.below(told.len())];
         let not_before = self.one_in(2).then(|| self.instant());
         let detail = self.one_in(2).then(|| "busy".to_owned());
         Some(OutboxUpdate { effect, status, not_before, detail, at: self.now })

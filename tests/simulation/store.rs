@@ -314,6 +314,9 @@ impl Durable {
 
     fn update(&mut self, update: &OutboxUpdate) {
         let Some(item) = self.outbox.get_mut(&update.effect) else { return };
+        if item.status == OutboxStatus::Dropped {
+            return;
+        }
         (item.status, item.detail, item.updated_at) = (update.status, update.detail.clone(), update.at);
         self.queues.remove(&update.effect);
         if let Some(not_before) = update.not_before {
