@@ -64,8 +64,9 @@ pub fn leave_the_silent_alone(outcome: &Outcome) {
     for (far_side, receipts) in far_sides {
         let in_a_row = receipts.chunk_by(|one, next| one.contact == next.contact);
         for silent in in_a_row.filter(|receipts| receipts[0].contact == Contact::Silent) {
-            // Those that were under way when it was enough are past calling back.
-            for two in silent.windows(2).skip(PATIENCE + AT_ONCE - 1) {
+            // Those that were under way when it was enough are past calling back, and an answer from before may be heard
+            // among them: then patience begins anew.
+            for two in silent.windows(2).skip(2 * PATIENCE + AT_ONCE) {
                 let pause = Span(two[1].at.0 - two[0].at.0);
                 assert!(pause >= PAUSE, "{far_side:?} was silent all the time, and tried again after {pause}");
             }
