@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
-use crate::model::{Offset, ProfileId, Target};
+use crate::model::{EntryBody, Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 
 use super::customer::{Answer, Answers, Customer, Failed, Poison, Task, Terms, Work, Worked};
@@ -219,7 +219,11 @@ impl Batch {
 fn left_out(profile: ProfileId, task: &Task, reason: &str) -> Vec<Poison> {
     let poison = |what| Poison { profile, what, reason: reason.to_owned() };
     match task {
-        Task::Entries(entries) => entries.iter().map(|entry| poison(Failed::Entry(entry.clone()))).collect(),
+        // That something was passed over changes nothing, and to pass that over would go on for ever.
+        Task::Entries(entries) => {
+            let lost = entries.iter().filter(|entry| !matches!(entry.body, EntryBody::Skip(_)));
+            lost.map(|entry| poison(Failed::Entry(entry.clone()))).collect()
+        }
         Task::CatchUp | Task::Fire(_) | Task::Save { .. } | Task::Rest => vec![poison(Failed::Profile)],
     }
 }

@@ -15,7 +15,7 @@ use super::memory::Memory;
 
 /// Entries that may be journaled and not yet applied before sources are asked to come back later. What the platform
 /// itself reports (outcomes, relays, schedules) is always taken: its amount is bounded by what was decided before.
-pub(super) const WAITING_LIMIT: usize = 50_000;
+pub const WAITING_LIMIT: usize = 50_000;
 
 /// What may be in trouble by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +56,7 @@ pub(super) struct Board {
     /// The journal's time: it may run a little ahead of a clock that stands still or was set back.
     journal_time: AtomicI64,
     waiting: AtomicUsize,
+    waiting_limit: usize,
     /// Shards' walks over all their profiles that are under way.
     sweeps: AtomicUsize,
     shards: Vec<Gauge>,
@@ -77,12 +78,13 @@ struct Gauge {
 
 impl Board {
     /// `memory`: bytes that may be held for customers.
-    pub(super) fn new(clock: Clock, program: Arc<Program>, memory: usize) -> Self {
+    pub(super) fn new(clock: Clock, program: Arc<Program>, memory: usize, waiting_limit: usize) -> Self {
         let gauge = || Gauge { earliest_wake: AtomicI64::new(Timestamp::MAX.0), is_ticked: AtomicBool::new(false) };
         Self {
             clock,
             journal_time: AtomicI64::new(Timestamp::MIN.0),
             waiting: AtomicUsize::new(0),
+            waiting_limit,
             sweeps: AtomicUsize::new(0),
             shards: (0..SHARDS).map(|_| gauge()).collect(),
             is_stopping: AtomicBool::new(false),
@@ -134,7 +136,7 @@ impl Board {
 
     /// Whether sources have to wait.
     pub(super) fn is_full(&self) -> bool {
-        self.waiting() >= WAITING_LIMIT || self.memory.is_full()
+        self.waiting() >= self.waiting_limit || self.memory.is_full()
     }
 
     pub(super) fn set_earliest_wake(&self, shard: ShardId, at: Timestamp) {

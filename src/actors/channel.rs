@@ -209,7 +209,11 @@ impl ChannelActor {
     fn perform(&mut self, claimed: Claimed, ctx: &mut Context<Self>) {
         let Claimed { effect, attempts } = claimed;
         let id = effect.id;
-        self.performing.insert(id);
+        if !self.performing.insert(id) {
+            // Somebody sent it again by hand while its outcome, which the store has already, is told once more. That is
+            // what becomes of it.
+            return;
+        }
         let domain = effect.body.domain();
         self.limiter.began(domain.as_deref(), self.board.now());
         self.breaker = self.breaker.began();

@@ -34,6 +34,7 @@ mod threads;
 mod unsaved;
 mod wakes;
 
+pub use board::WAITING_LIMIT;
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use gauges::Reading;

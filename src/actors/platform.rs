@@ -42,6 +42,9 @@ pub struct StartWith {
     pub placement: Placement,
     /// What decides: [`crate::engine::Sound`], except in a test of what becomes of its faults.
     pub engine: Arc<dyn Engine>,
+    /// Entries that may wait before sources are asked to come back later: [`super::WAITING_LIMIT`], except in a test of
+    /// what becomes of a platform that is full.
+    pub waiting_limit: usize,
 }
 
 /// Why the platform does not start.
@@ -137,9 +140,9 @@ impl Platform {
         links: Arc<Signer>,
         carriers: BTreeMap<String, Arc<dyn Carrier>>,
     ) -> Result<Self, StartError> {
-        let StartWith { program, config, backing, clock, placement, engine } = with;
+        let StartWith { program, config, backing, clock, placement, engine, waiting_limit } = with;
         let Backing { journal, store } = backing.clone();
-        let board = Arc::new(Board::new(clock, program.clone(), config.memory));
+        let board = Arc::new(Board::new(clock, program.clone(), config.memory, waiting_limit));
         let left = Left::read(&backing, &board, &program).await?;
         let threads = Threads::start(placement);
         let writer = StateWriter::start_in_arbiter(&threads.writer, {

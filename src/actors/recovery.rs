@@ -16,7 +16,7 @@ use crate::store::state::Reached;
 use crate::store::{Backing, Store};
 use crate::workspace::{self, Program};
 
-use super::board::{Board, WAITING_LIMIT};
+use super::board::Board;
 use super::group::Request;
 use super::platform::StartError;
 use super::sequencer::{Replay, Sequencer, Take};
@@ -112,7 +112,7 @@ pub(super) async fn replay(
         after = last.offset;
         count += entries.len();
         hand_over(sequencer, entries).await?;
-        until(|| board.waiting() < WAITING_LIMIT).await;
+        until(|| !board.is_full()).await;
     }
     until(|| board.waiting() == 0).await;
     tracing::info!(entries = count, head = left.head.offset.0, "the journal is applied");

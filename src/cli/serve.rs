@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use crate::actors::{Clock, Placement, Platform, StartWith};
+use crate::actors::{Clock, Placement, Platform, StartWith, WAITING_LIMIT};
 use crate::engine::Sound;
 use crate::store::{Database, StoreError, lease};
 use crate::workspace::{Config, Program};
@@ -83,6 +83,7 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     let mut lease = actix_rt::spawn(hold(store.clone()));
     let with = StartWith {
         program,
+        waiting_limit: WAITING_LIMIT,
         config: Arc::new(config),
         backing: store.clone().into(),
         clock: Clock::system(),

@@ -12,6 +12,24 @@ use super::snapshot;
 use super::transition::{Fact, MembershipChange, Relay};
 use super::turn::Turn;
 
+/// The newest of two lists of fingerprints, the oldest first, as many as are kept. Which of two lists is newer nobody
+/// knows: each gives in turn, so that what came last for either is known as a repeat when it comes again.
+fn newest_of_both(ours: &[u64], theirs: &[u64]) -> Vec<u64> {
+    let (mut ours, mut theirs) = (ours.iter().rev(), theirs.iter().rev());
+    let mut newest = Vec::new();
+    while newest.len() < DEDUPE_FINGERPRINTS {
+        let before = newest.len();
+        newest.extend(ours.next());
+        newest.extend(theirs.next());
+        if newest.len() == before {
+            break;
+        }
+    }
+    newest.truncate(DEDUPE_FINGERPRINTS);
+    newest.reverse();
+    newest
+}
+
 impl Turn<'_> {
     /// The loser's half. Its memberships end here: it is nobody any more.
     pub(super) fn hand_over(&mut self, winner: ProfileId) {
@@ -41,10 +59,7 @@ impl Turn<'_> {
         for (name, value) in lost.account {
             self.profile.account.or_insert_with(name, || value);
         }
-        let mut seen = lost.seen;
-        seen.append(&mut self.profile.seen);
-        let surplus = seen.len().saturating_sub(DEDUPE_FINGERPRINTS);
-        self.profile.seen = seen.split_off(surplus);
+        self.profile.seen = newest_of_both(&self.profile.seen, &lost.seen);
         self.absorb_audiences(lost.audiences);
         self.absorb_starts(lost.starts);
         self.profile.goals.extend(lost.goals);

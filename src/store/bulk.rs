@@ -59,16 +59,19 @@ pub(super) struct Renewal {
     pub(super) columns: &'static [&'static str],
     /// The assignments; `news` has the columns.
     pub(super) set: &'static str,
+    /// Which rows are left as they are.
+    pub(super) unless: &'static str,
 }
 
 impl Renewal {
     /// Changes the rows that are there. No two of one call may have the same key.
     pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Row>) -> Result<(), DbErr> {
-        let Self { table, key, columns, set } = self;
+        let Self { table, key, columns, set, unless } = self;
         let names = columns.join(", ");
         let sql = |values: &str| {
             format!(
-                "WITH news ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM news WHERE {table}.{key} = news.{key}"
+                "WITH news ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM news \
+                 WHERE {table}.{key} = news.{key} AND NOT ({unless})"
             )
         };
         in_chunks(database, columns.len(), rows, sql).await

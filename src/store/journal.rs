@@ -171,10 +171,10 @@ const SCHEDULES: Bulk =
 const DENIES: Bulk = Bulk {
     table: "deny",
     columns: &["profile", "consent", "denied", "at"],
-    // What was said later wins, whenever we hear of it; of what was said at once, what we hear last.
+    // What was said later wins, whenever we hear of it; of what was said at once, the no: the yes may be a repeat.
     conflict: Conflict::Clause(
         "ON CONFLICT (profile, consent) DO UPDATE SET denied = excluded.denied, at = excluded.at \
-         WHERE deny.at <= excluded.at",
+         WHERE deny.at < excluded.at OR (deny.at = excluded.at AND excluded.denied)",
     ),
 };
 
@@ -187,7 +187,7 @@ async fn write_denies(transaction: &DatabaseTransaction, denies: &[Deny]) -> Res
     for deny in denies {
         let profile = survivors.get(&deny.profile).copied().unwrap_or(deny.profile);
         let known = last.entry((profile, deny.key.to_string())).or_insert(deny);
-        if known.at <= deny.at {
+        if (known.at, known.denied) <= (deny.at, deny.denied) {
             *known = deny;
         }
     }

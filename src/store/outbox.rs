@@ -143,9 +143,12 @@ const STANDINGS: Renewal = Renewal {
     // What is to be tried again joins the others once more.
     set: "queue = '', status = news.status, detail = news.detail, updated_at = news.updated_at, \
           not_before = COALESCE(news.not_before, outbox.not_before)",
+    // It may have been dropped between an outcome whose answer was lost and its being told once more.
+    unless: "outbox.status = 'dropped'",
 };
 
-/// Records outcomes, in the transaction of the entries that tell of them. What is said last of an effect holds.
+/// Records outcomes, in the transaction of the entries that tell of them. What is said last of an effect holds; what
+/// somebody dropped stays so.
 pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxUpdate]) -> Result<(), StoreError> {
     let mut last: BTreeMap<EffectId, OutboxUpdate> = BTreeMap::new();
     for update in updates {

@@ -2,6 +2,7 @@
 
 mod audiences;
 mod backfill;
+mod clocks;
 mod corpus;
 mod demo_shop;
 mod differential;

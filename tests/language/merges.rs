@@ -58,6 +58,22 @@ fn a_message_that_the_loser_took_is_no_second_one_for_the_winner() {
 }
 
 #[test]
+fn a_message_of_either_is_known_also_where_both_took_many() {
+    let (mut winner, mut loser) = pair("");
+    let order = |id: String| tidewater::model::Event { message_id: id, ..track("Order", "{}") };
+    for n in 0..600 {
+        winner.event(n, order(format!("w{n}")));
+        loser.event(n, order(format!("l{n}")));
+    }
+    merge(&mut winner, &mut loser, 600);
+    for n in 400..600 {
+        for id in [format!("w{n}"), format!("l{n}")] {
+            assert!(!winner.event(601, order(id.clone())).recorded, "{id} comes again");
+        }
+    }
+}
+
+#[test]
 fn the_tombstone_sends_on_what_still_comes() {
     let (mut winner, mut loser) = pair("");
     loser.event(1, track("Order", "{}"));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, StartWith};
+use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, StartWith, WAITING_LIMIT};
 use tidewater::channels::Outcome;
 use tidewater::channels::webhook::catcher::{HookCatcher, HookScript};
 use tidewater::engine::{Effect, Sound};
@@ -32,7 +32,8 @@ impl Shop {
         let store = Database::open(&format!("sqlite://{}/t.db", folder.path().display())).await.unwrap();
         let clock = Clock::virtual_from(Timestamp::parse("2026-03-02T12:00:00Z").unwrap());
         let (backing, placement) = (store.clone().into(), Placement::Threads);
-        let with = StartWith { program, config, backing, clock: clock.clone(), placement, engine: Arc::new(Sound) };
+        let (engine, waiting_limit) = (Arc::new(Sound), WAITING_LIMIT);
+        let with = StartWith { program, config, backing, clock: clock.clone(), placement, engine, waiting_limit };
         let platform = match carrier {
             None => Platform::start(with).await,
             Some((name, carrier)) => Platform::start_with(with, [(name.to_owned(), carrier)].into()).await,

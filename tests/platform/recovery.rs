@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, Refused, StartWith};
+use tidewater::actors::{Carrier, Clock, Performing, Placement, Platform, Refused, StartWith, WAITING_LIMIT};
 use tidewater::channels::Outcome;
 use tidewater::channels::breaker::Contact;
 use tidewater::engine::Sound;
@@ -88,6 +88,7 @@ async fn start_with(
         clock: clock.clone(),
         placement: Placement::Threads,
         engine: Arc::new(Sound),
+        waiting_limit: WAITING_LIMIT,
     };
     Running { platform: Platform::start_with(with, carriers).await.unwrap(), store }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidewater::actors::{Clock, Placement, Platform, StartWith};
+use tidewater::actors::{Clock, Placement, Platform, StartWith, WAITING_LIMIT};
 use tidewater::engine::Sound;
 use tidewater::store::Database;
 use tidewater::workspace::load::compile;
@@ -47,6 +47,7 @@ impl Served {
             clock: Clock::system(),
             placement: Placement::Threads,
             engine: Arc::new(Sound),
+            waiting_limit: WAITING_LIMIT,
         };
         let platform = Platform::start(with).await.unwrap();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use tidewater::model::{Entry, EntryBody, Offset, ProfileId, Target, Timestamp};
+use tidewater::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Target, Timestamp};
 use tidewater::store::journal::Append;
 use tidewater::store::{Database, StoreError};
 
@@ -191,4 +191,42 @@ async fn a_server_does_not_start_over_a_damaged_journal_and_says_what_to_do() {
     let log = std::fs::read_to_string(running.folder.path().join("server.log")).unwrap();
     assert!(log.contains("journal block 1: it is damaged: its checksum is wrong. Nothing is skipped"), "{log}");
     assert!(log.contains("restore the last backup of the database"), "{log}");
+}
+
+#[actix_rt::test]
+async fn a_damaged_state_is_told_and_stands_in_nobody_elses_way() {
+    let mut running = Running::start().await;
+    let request = running.client.post(format!("{}/v1/batch", running.url)).basic_auth("test-write-key", Some(""));
+    let send = async |number: u32| {
+        let order = |user: &str| json!({"type": "track", "userId": user, "messageId": format!("{user}-{number}"), "event": "Signed Up"});
+        let answer = request.try_clone().unwrap().json(&json!({"batch": [order("ada"), order("bob")]})).send().await;
+        assert_eq!(answer.unwrap().status().as_u16(), 200);
+    };
+    send(1).await;
+    running.server.stop().await;
+    let ada = ProfileId::from_identifier("user_id", "ada");
+    let file = running.folder.path().join("data/tidewater.db");
+    let beside = sea_orm::Database::connect(url(&file)).await.unwrap();
+    let damage = format!(
+        "UPDATE profile SET snapshot = CAST(substr(snapshot, 1, 12) || x'ff' || substr(snapshot, 14) AS BLOB) \
+         WHERE id = '{ada}'"
+    );
+    assert_eq!(beside.execute_unprepared(&damage).await.unwrap().rows_affected(), 1);
+    beside.close().await.unwrap();
+    running.restart().await;
+    send(2).await;
+    running.server.stop().await;
+    let store = Database::open_existing(&url(&file)).await.unwrap();
+    let counted: Vec<String> = store.message_counts().await.unwrap().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(counted, ["ada-1", "bob-1", "bob-2"], "others go on");
+    let refused = store.quarantine(10).await.unwrap();
+    let [(_, refused)] = &refused[..] else { panic!("one event is set aside: {refused:?}") };
+    assert!(refused.code == "poison" && refused.payload.contains("ada-2"), "{refused:?}");
+    let log = std::fs::read_to_string(running.folder.path().join("server.log")).unwrap();
+    let told = log.lines().find(|line| line.contains("a profile cannot be read; its events go to quarantine"));
+    assert!(told.is_some_and(|told| told.contains(&ada.to_string()) && told.contains("checksum")), "{log}");
+    // Nobody writes over what may still be mended.
+    let journal = store.read_journal(Offset(0), 100).await.unwrap();
+    let is_skip = |entry: &&Entry| matches!(entry.body, EntryBody::Skip(Skipped::Entry(_)));
+    assert_eq!(journal.iter().filter(is_skip).count(), 1, "and a replay passes it over as well");
 }

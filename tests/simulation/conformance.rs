@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
+use tidewater::actors::Clock;
 use tidewater::engine::backfill::Wanted;
 use tidewater::engine::transition::{EffectConsent, Relay};
 use tidewater::engine::{Effect, EffectBody};
@@ -14,13 +15,15 @@ use tidewater::model::value::ValueMap;
 use tidewater::model::{
     ConsentKey, Deploy, EffectId, Entry, EntryBody, Event, EventKind, Offset, ProfileId, Target, Timestamp, Value,
 };
+use tidewater::store::dead_letters::Selection;
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::outbox::{OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::state::{SavedProfile, ShardCommit};
-use tidewater::store::{Backing, Keep};
+use tidewater::store::{Backing, Database, Keep};
 
 use super::run::rng;
+use super::script::{Hand, Verb};
 use super::store::{CALM, Durable, Memory, Weather};
 use super::world::World;
 use crate::databases::{TestDatabase, on_both_databases};
@@ -37,6 +40,8 @@ enum Step {
     Append(Append),
     Commit(Vec<ShardCommit>),
     Claim(&'static str, Timestamp, usize),
+    /// Somebody decides about effects, beside the platform.
+    Hand(Hand, Timestamp),
     Program(String, Vec<(String, String)>),
     Reopen,
     Upkeep,
@@ -89,7 +94,11 @@ impl Author {
         match self.below(12) {
             0..4 => Step::Append(self.append()),
             4..8 => Step::Commit(self.commit()),
-            8 | 9 => Step::Claim(DESTINATIONS[self.below(2)], self.now, 1 + self.below(4)),
+            8 => Step::Claim(DESTINATIONS[self.below(2)], self.now, 1 + self.below(4)),
+            9 => {
+                let (verb, destination) = ([Verb::Retry, Verb::Drop][self.below(2)], DESTINATIONS[self.below(2)]);
+                Step::Hand(Hand { verb, destination }, self.instant())
+            }
             10 => {
                 let text = self.below(1_000).to_string();
                 Step::Program(format!("v{}", self.below(4)), vec![("rules/shop.tide".to_owned(), text)])
@@ -179,7 +188,8 @@ impl Author {
 
     fn outcome(&mut self) -> Option<OutboxUpdate> {
         let effect = EffectId(self.chance.random_range(0..self.effects.max(1)));
-        let status = OutboxStatus::ALL[self.below(OutboxStatus::ALL.len())];
+        let told = OutboxStatus::ALL.into_iter().filter(|status| *status != OutboxStatus::Dropped).collect::<Vec<_>>();
+        let status = told[self.below(told.len())];
         let not_before = self.one_in(2).then(|| self.instant());
         let detail = self.one_in(2).then(|| "busy".to_owned());
         Some(OutboxUpdate { effect, status, not_before, detail, at: self.now })
@@ -254,6 +264,16 @@ impl Author {
     }
 }
 
+/// What a command beside the platform does to a store. Returns to how many effects.
+async fn by_hand(database: &Database, hand: &Hand, now: Timestamp) -> usize {
+    let selection = Selection { destination: Some(hand.destination.to_owned()), ..Selection::default() };
+    let done = match hand.verb {
+        Verb::Retry => database.retry_effects(&selection, now).await,
+        Verb::Drop => database.drop_effects(&selection, now).await,
+    };
+    done.unwrap() as usize
+}
+
 /// Takes the step; what it answers, as a text.
 async fn take(backing: &Backing, step: &Step) -> String {
     let Backing { journal, store } = backing;
@@ -263,6 +283,7 @@ async fn take(backing: &Backing, step: &Step) -> String {
         Step::Claim(destination, now, limit) => {
             format!("{:?}", store.claim(destination, *now, &Room::of(*limit)).await.unwrap())
         }
+        Step::Hand(..) => unreachable!("no platform does it"),
         Step::Program(version, sources) => format!("{:?}", store.save_program(version, sources).await.unwrap()),
         Step::Reopen => format!("{:?}", journal.reopen().await.unwrap()),
         Step::Upkeep => format!("{:?}", store.upkeep(Keep { journal: None, history: None }).await.unwrap()),
@@ -332,13 +353,27 @@ async fn memory_answers_as_the_database_does(database: TestDatabase) {
     let seed = super::number("TIDEWATER_SEED").unwrap_or_else(|| rand::random_range(0..1 << 32));
     println!("{STEPS} steps of seed {seed}: TIDEWATER_SEED={seed} takes the same ones");
     let weather = Weather { slow: 0, ..CALM };
-    let memory = Memory::new(Durable::default(), rng(seed, 1), weather, &World::new(rng(seed, 2)));
-    let simulated = Backing { journal: memory.clone(), store: memory };
-    let real = Backing::from(database.open().await);
+    let memory = Memory::new(
+        Durable::default(),
+        rng(seed, 1),
+        weather,
+        &World::new(rng(seed, 2), Clock::virtual_from(Timestamp(0))),
+    );
+    let (simulated, database) = (memory.backing(), database.open().await);
+    let real = Backing::from(database.clone());
     let mut author = Author::new(seed);
     for number in 0..STEPS {
         let step = author.step();
-        assert_eq!(take(&simulated, &step).await, take(&real, &step).await, "step {number} of seed {seed}: {step:?}");
+        if let Step::Hand(hand, now) = &step {
+            let expected = by_hand(&database, hand, *now).await;
+            assert_eq!(memory.by_hand(hand, *now), expected, "step {number} of seed {seed}: {step:?}");
+        } else {
+            assert_eq!(
+                take(&simulated, &step).await,
+                take(&real, &step).await,
+                "step {number} of seed {seed}: {step:?}"
+            );
+        }
         let [mut questions, mut same_questions] = [(); 2].map(|()| rng(seed, 3 + number as u64));
         let expected = ask(&real, &author, &mut same_questions).await;
         let answers = ask(&simulated, &author, &mut questions).await;

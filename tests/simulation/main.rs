@@ -9,16 +9,25 @@ mod conformance;
 #[allow(dead_code, reason = "the platform's tests ask more of it")]
 #[path = "../platform/databases.rs"]
 mod databases;
+mod faults;
 #[allow(dead_code, reason = "the platform's tests do more to it")]
 #[path = "../platform/postgres.rs"]
 mod postgres;
+#[path = "../platform/replay.rs"]
+mod replay;
 mod run;
 mod script;
 mod store;
 mod strikes;
+mod workspace;
 mod world;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::catch_unwind;
+
+use script::Verb;
+use tidewater::channels::breaker::Contact;
+use tidewater::model::{EntryBody, Skipped};
 
 /// Seeds of one test; there are as many tests as cores to share them.
 const SEEDS: u64 = 2_000;
@@ -32,24 +41,55 @@ fn seeds(share: u64, shares: u64) {
         return check::check(&run::run(seed));
     }
     let count = number("TIDEWATER_SEEDS").unwrap_or(SEEDS);
-    let (mut lives, mut calls, mut events, mut effects) = (0, 0, 0, 0);
+    let mut sums: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in (0..count).filter(|seed| seed % shares == share) {
         let result = catch_unwind(|| {
             let outcome = run::run(seed);
             check::check(&outcome);
-            (outcome.lives, outcome.calls, outcome.acked.len(), outcome.durable.outbox.len())
+            counts(&outcome)
         });
         let Ok(counts) = result else { panic!("seed {seed} failed: run it again with TIDEWATER_SEED={seed}") };
-        lives += counts.0;
-        calls += counts.1;
-        events += counts.2;
-        effects += counts.3;
+        counts.into_iter().for_each(|(what, count)| *sums.entry(what).or_default() += count);
     }
-    println!(
-        "simulation {share}/{shares} of {count} seeds: {lives} lives, {calls} calls to the store, {events} events \
-         accepted, {effects} effects decided"
-    );
-    assert!(lives > 0 && events > 0 && effects > 0);
+    println!("simulation {share}/{shares} of {count} seeds:");
+    sums.iter().for_each(|(what, count)| println!("{count:>9} {what}"));
+    assert!(sums.values().all(|count| *count > 0) || count < SEEDS, "the script has something of everything");
+}
+
+/// What a run had of all that can happen in one.
+fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 17] {
+    let (durable, receipts) = (&outcome.durable, outcome.world.receipts.lock().unwrap());
+    let effects = |kind: &str| durable.outbox.values().filter(|item| item.effect.body.kind() == kind).count();
+    let entries = |is_it: fn(&EntryBody) -> bool| durable.journal.iter().filter(|entry| is_it(&entry.body)).count();
+    let by_hand = |wanted| durable.by_hand.iter().filter(|(_, verb, _)| *verb == wanted).count();
+    let skipped =
+        |is_entry| outcome.tripped.iter().filter(|(_, it)| matches!(it, Skipped::Entry(_)) == is_entry).count();
+    let deploys = |is_backfilled| {
+        let deploys = durable.journal.iter().filter_map(|entry| match &entry.body {
+            EntryBody::Deploy(deploy) => Some(!deploy.unknown.is_empty()),
+            _ => None,
+        });
+        deploys.filter(|backfilled| *backfilled == is_backfilled).count()
+    };
+    [
+        ("lives of a platform", outcome.lives),
+        ("calls to the store", outcome.calls),
+        ("events accepted", outcome.told.acked.len()),
+        ("times that a source was asked to come again", outcome.told.busy),
+        ("merges", entries(|body| matches!(body, EntryBody::Absorb { .. }))),
+        ("ranks worked out", entries(|body| matches!(body, EntryBody::RankRefreshed { .. }))),
+        ("schedules that came up", entries(|body| matches!(body, EntryBody::ScheduleFired { .. }))),
+        ("deploys without a need of the past", deploys(false)),
+        ("deploys that needed the past", deploys(true)),
+        ("mails decided", effects("email")),
+        ("calls decided", effects("webhook")),
+        ("changes of audiences decided", effects("audience_sync")),
+        ("tries that met silence", receipts.iter().filter(|receipt| receipt.contact == Contact::Silent).count()),
+        ("effects sent again by hand", by_hand(Verb::Retry)),
+        ("effects dropped by hand", by_hand(Verb::Drop)),
+        ("entries passed over", skipped(true)),
+        ("wakes passed over", skipped(false)),
+    ]
 }
 
 #[test]
@@ -60,6 +100,31 @@ fn seeds_of_the_first_half() {
 #[test]
 fn seeds_of_the_second_half() {
     seeds(1, 2);
+}
+
+/// What was lived, over a store that fails and in many lives; a replay from zero; and one from the checkpoint after each
+/// entry, be it an event, a half of a merge, a deploy that needs the past, a schedule, a rank or something passed over.
+#[test]
+fn lived_and_replayed_from_zero_and_from_any_checkpoint_states_and_effects_are_equal() {
+    let (mut kinds, mut checkpoints) = (BTreeSet::new(), 0);
+    for seed in 0..40 {
+        let outcome = run::run(seed);
+        check::check(&outcome);
+        checkpoints += check::replay::agrees_from_each_checkpoint(&outcome);
+        kinds.extend(outcome.durable.journal.iter().map(|entry| match &entry.body {
+            EntryBody::Event(_) => "event",
+            EntryBody::MergeAway { .. } => "goes",
+            EntryBody::Expect { .. } => "is expected",
+            EntryBody::Absorb { .. } => "is taken in",
+            EntryBody::Deploy(deploy) if deploy.unknown.is_empty() => "deploy",
+            EntryBody::Deploy(_) => "deploy that needs the past",
+            EntryBody::ScheduleFired { .. } => "schedule",
+            EntryBody::RankRefreshed { .. } => "rank",
+            EntryBody::Skip(_) => "skip",
+        }));
+    }
+    println!("replayed from {checkpoints} checkpoints");
+    assert_eq!(kinds.len(), 9, "{kinds:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! One run: lives of a platform on one durable store, until everything was sent and has come to rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,112 +9,17 @@ use futures_util::future::join_all;
 use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
-use tidewater::actors::{Carrier, Clock, Placement, Platform, Refused, StartWith};
-use tidewater::engine::Sound;
+use tidewater::actors::{Carrier, Clock, Placement, Platform, Refused, StartWith, WAITING_LIMIT};
+use tidewater::engine::{Engine, Sound, consent_of_event};
 use tidewater::intake::{Arrival, Call, Intake, Request};
-use tidewater::model::{Span, Timestamp};
-use tidewater::store::{Backing, Journal, Store};
-use tidewater::workspace::{Config, Program, load};
+use tidewater::model::{ConsentKey, ConsentState, ProfileId, Skipped, Span, Timestamp};
+use tidewater::workspace::{Config, Program};
 
+use super::faults::Faulty;
 use super::script::{Author, Step};
 use super::store::{Durable, Memory, Weather};
+use super::workspace::workspace;
 use super::world::{Line, World};
-
-const RULES: &str = r#"
-event "Product Added" { product_id: text }
-event "Order Completed" { order_id: text, revenue: number }
-event "Signed Up" {}
-trait email: text pii
-trait plan: text
-compute orders = count of "Order Completed"
-compute spent = sum of revenue from "Order Completed" in last 30 days
-segment buyer = did "Order Completed"
-segment regular = did "Order Completed" at least 3 times in last 7 days
-segment big = spent > 300
-segment pro_buyer = plan is "pro" and in segment buyer
-segment cart_abandoner =
-  did "Product Added" in last 1 day
-  and did not "Product Added" in last 1 hour
-  and did not "Order Completed" since last "Product Added"
-segment came_and_bought = did "Product Added" in last 7 days then "Order Completed" within 1 day
-topic newsletter "Weekly newsletter" channels email marketing opt_in
-"#;
-
-const JOURNEYS: &str = r#"
-journey: tell-orders
-enter: { event: Order Completed, key: order_id, re_entry: always }
-steps:
-  - id: tell
-    webhook: { to: crm, body: { order: "{{ entry.order_id }}" } }
----
-journey: carts
-topic: newsletter
-enter: { segment: cart_abandoner, re_entry: after 1 day }
-exit: { when: did "Order Completed" since entry }
-goal: { event: Order Completed, within: 7 days }
-steps:
-  - id: remind
-    email: { template: hello, subject: "You left something" }
-  - wait: 1 day
-  - random_split:
-      a: { share: 50%, steps: [ { id: again, email: { template: hello, subject: "Still there" } } ] }
-      b: { share: 50%, steps: [ { id: note, webhook: { to: crm, body: { cart: left } } } ] }
----
-journey: welcome
-topic: newsletter
-enter: { event: Signed Up, re_entry: always }
-steps:
-  - id: hello
-    email: { template: hello, subject: "Welcome" }
-  - wait_until:
-      event: Order Completed
-      up_to: 2 days
-      then: [ { update_profile: { plan: pro } } ]
-      timeout: [ { id: nudge, email: { template: hello, subject: "Come back" } } ]
----
-journey: weekly
-topic: newsletter
-enter: { schedule: "0 9 * * MON", to: in segment buyer, re_entry: always }
-steps:
-  - id: letter
-    email: { template: hello, subject: "This week" }
-"#;
-
-const SETTINGS: &str = "sources:\n  shop: key\nchannels:\n  crm: { kind: webhook, url: http://127.0.0.1:9/, secret: \
-                        whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, allow_private_network: true }\n  email: { kind: smtp, \
-                        host: 127.0.0.1, security: none, from: shop@example.com }\n";
-
-/// What an author changes in the middle of a run.
-const EDITS: [(&str, &str); 6] = [
-    // These need what the program before did not keep.
-    (
-        "spent = sum of revenue from \"Order Completed\" in last 30 days",
-        "spent = sum of revenue from \"Order Completed\" in last 20 days",
-    ),
-    ("did \"Product Added\" in last 7 days then", "did \"Product Added\" in last 6 days then"),
-    ("at least 3 times in last 7 days", "at least 2 times in last 7 days"),
-    ("spent > 300", "spent > 100"),
-    ("- wait: 1 day", "- wait: 6 hours"),
-    ("      timeout: [ { id: nudge, email: { template: hello, subject: \"Come back\" } } ]", "      timeout: []"),
-];
-
-fn workspace(memory: usize, is_edited: bool) -> (Arc<Program>, Arc<Config>) {
-    let edited = |text: &str| match is_edited {
-        true => EDITS.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to)),
-        false => text.to_owned(),
-    };
-    let file = |path: &str, text: &str| (path.to_owned(), text.trim_start().to_owned());
-    let files = vec![
-        file("tidewater.yaml", SETTINGS),
-        file("rules/shop.tide", &edited(RULES)),
-        file("journeys/shop.yaml", &edited(JOURNEYS)),
-        file("templates/hello.txt", "Hello\n"),
-    ];
-    let loaded = load::compile(files, &|_| None);
-    let errors: Vec<_> = loaded.findings.iter().filter(|finding| finding.is_error()).collect();
-    assert!(errors.is_empty(), "the workspace has errors: {errors:?}");
-    (loaded.program.unwrap(), Arc::new(Config { memory, ..loaded.config.unwrap() }))
-}
 
 /// What can be known of a run from outside, and what is durable at its end.
 #[derive(Debug)]
@@ -124,11 +29,10 @@ pub struct Outcome {
     pub durable: Durable,
     pub world: Arc<World>,
     pub end: Timestamp,
-    /// Message ids that were answered with yes, those that were sent at all, and withdrawals by user with the place of
-    /// their answer.
-    pub acked: Vec<String>,
-    pub sent: Vec<String>,
-    pub withdrawn: Vec<(String, usize)>,
+    pub told: Told,
+    /// Whether the engine had faults, and what it failed on for good.
+    pub is_faulty: bool,
+    pub tripped: BTreeSet<(ProfileId, Skipped)>,
     pub lives: usize,
     pub calls: usize,
     /// Strikes that were planned and took place.
@@ -143,11 +47,24 @@ struct Sources {
     told: Mutex<Told>,
 }
 
+/// What sources said, and what they were answered.
 #[derive(Debug, Default)]
-struct Told {
-    sent: Vec<String>,
-    acked: Vec<String>,
-    withdrawn: Vec<(String, usize)>,
+pub struct Told {
+    /// Ids of messages that were sent at all.
+    pub sent: Vec<String>,
+    /// Those that were answered with yes.
+    pub acked: Vec<String>,
+    pub withdrawn: Vec<Withdrawal>,
+    /// Answers that asked to come again.
+    pub busy: usize,
+}
+
+/// What was withdrawn by which user, and the place of the answer.
+#[derive(Debug)]
+pub struct Withdrawal {
+    pub user: String,
+    pub key: ConsentKey,
+    pub place: usize,
 }
 
 /// Chance of a run: each use has a stream of its own.
@@ -158,6 +75,9 @@ pub fn rng(seed: u64, stream: u64) -> TestRng {
     TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
 }
 
+/// Channels of the workspace.
+pub const DESTINATIONS: [&str; 3] = ["ads", "crm", "email"];
+
 const DEATHS: usize = 8;
 
 /// What is to be played, whatever goes wrong meanwhile.
@@ -166,6 +86,10 @@ pub struct Play {
     pub seed: u64,
     /// Bytes of the customers that may be live.
     pub memory: usize,
+    /// Entries that may wait before sources are asked to come again.
+    pub waiting_limit: usize,
+    /// Whether the engine has faults.
+    pub is_faulty: bool,
     pub start: Timestamp,
     pub script: Vec<Step>,
 }
@@ -181,8 +105,10 @@ pub fn run(seed: u64) -> Outcome {
     // In half of the runs hardly anyone has room in memory, and is let go and loaded again all the time.
     let memory = [1 << 30, 1 << 19][chance.random_range(0..2)];
     let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
+    let waiting_limit = [WAITING_LIMIT, 4][chance.random_range(0..2)];
+    let is_faulty = chance.random_range(0..3) == 0;
     let steps = chance.random_range(4..14);
-    let script = Author { chance: &mut chance, now: start, sent: Vec::new() }.write(steps);
+    let script = Author { chance: &mut chance, is_faulty, now: start, sent: Vec::new() }.write(steps);
     let weather = Weather {
         fails: [0, 5, 60][chance.random_range(0..3)],
         lies: [0, 5, 40][chance.random_range(0..3)],
@@ -190,7 +116,7 @@ pub fn run(seed: u64) -> Outcome {
         slow: [1, 10, 200][chance.random_range(0..3)],
         strike: None,
     };
-    play(&Play { seed, memory, start, script }, |lives| Life {
+    play(&Play { seed, memory, waiting_limit, is_faulty, start, script }, |lives| Life {
         // A start may be the first after an edit, or after the edit was taken back.
         first: chance.random_range(0..2),
         weather: if lives >= DEATHS { Weather { dies: 0, fails: 0, lies: 0, ..weather } } else { weather },
@@ -201,18 +127,23 @@ pub fn run(seed: u64) -> Outcome {
 pub fn play(play: &Play, mut next_life: impl FnMut(usize) -> Life) -> Outcome {
     let workspaces = [workspace(play.memory, false), workspace(play.memory, true)];
     let programs = workspaces.iter().map(|(program, _)| (program.version.clone(), program.clone())).collect();
-    let world = World::new(rng(play.seed, 1));
-    let sources = Arc::new(Sources {
-        intake: Intake::new(workspaces[0].0.clone()),
-        clock: Clock::virtual_from(play.start),
-        world: world.clone(),
-        told: Mutex::default(),
-    });
+    let clock = Clock::virtual_from(play.start);
+    let world = World::new(rng(play.seed, 1), clock.clone());
+    let intake = Intake::new(workspaces[0].0.clone());
+    let sources = Arc::new(Sources { intake, clock, world: world.clone(), told: Mutex::default() });
+    Faulty::quietly();
+    let faulty = Arc::new(Faulty::default());
+    let engine: Arc<dyn Engine> = if play.is_faulty { faulty.clone() } else { Arc::new(Sound) };
     let (mut durable, mut next, mut lives, mut calls, mut struck) = (Durable::default(), 0, 0, 0, 0);
     loop {
         let Life { first, weather } = next_life(lives);
         let memory = Memory::new(durable, rng(play.seed, 2 + lives as u64), weather, &world);
-        let is_done = live(&memory, &workspaces, first, &sources, &play.script, &mut next);
+        world.begin_life(lives);
+        let (program, config) = workspaces[first].clone();
+        let (placement, waiting_limit) = (Placement::Here, play.waiting_limit);
+        let (backing, clock, engine) = (memory.backing(), sources.clock.clone(), engine.clone());
+        let with = StartWith { program, config, backing, clock, placement, engine, waiting_limit };
+        let is_done = live(&memory, with, &workspaces, &sources, &play.script, &mut next);
         durable = memory.durable();
         lives += 1;
         let called = *memory.calls.lock().unwrap();
@@ -223,15 +154,15 @@ pub fn play(play: &Play, mut next_life: impl FnMut(usize) -> Life) -> Outcome {
         }
     }
     let told = std::mem::take(&mut *sources.told.lock().unwrap());
-    let Told { sent, acked, withdrawn } = told;
-    Outcome { programs, durable, world, end: sources.clock.now(), acked, sent, withdrawn, lives, calls, struck }
+    let (is_faulty, tripped) = (play.is_faulty, faulty.tripped.lock().unwrap().clone());
+    Outcome { programs, durable, world, end: sources.clock.now(), told, is_faulty, tripped, lives, calls, struck }
 }
 
 /// One life of the platform. False if it died.
 fn live(
     memory: &Arc<Memory>,
+    with: StartWith,
     workspaces: &[(Arc<Program>, Arc<Config>)],
-    first: usize,
     sources: &Arc<Sources>,
     script: &[Step],
     next: &mut usize,
@@ -241,24 +172,21 @@ fn live(
         builder.enable_all().start_paused(true).build().unwrap()
     };
     System::with_tokio_rt(runtime).block_on(async {
-        let backing = Backing { journal: memory.clone() as Arc<dyn Journal>, store: memory.clone() as Arc<dyn Store> };
-        let line = |name: &str| (name.to_owned(), Arc::new(Line(sources.world.clone())) as Arc<dyn Carrier>);
-        let carriers: BTreeMap<_, _> = [line("crm"), line("email")].into();
-        let with = StartWith {
-            program: workspaces[first].0.clone(),
-            config: workspaces[first].1.clone(),
-            backing: backing.clone(),
-            clock: sources.clock.clone(),
-            placement: Placement::Here,
-            engine: Arc::new(Sound),
+        let line = |name: &str| {
+            let line = Line { world: sources.world.clone(), limits: sources.world.limits(name) };
+            (name.to_owned(), Arc::new(line) as Arc<dyn Carrier>)
         };
+        let carriers: BTreeMap<_, _> = DESTINATIONS.map(line).into();
         let work = async {
             // A start that meets a store which does not answer ends with a message, and somebody starts it again.
             let Ok(platform) = Platform::start_with(with, carriers).await else { return false };
             while let Some(step) = script.get(*next) {
                 *next += 1;
                 match step {
-                    Step::Wait(span) => sources.clock.advance(*span),
+                    Step::Wait(span, moment) => {
+                        sources.clock.advance(*span);
+                        tokio::time::sleep(*moment).await;
+                    }
                     Step::Send(batches) => {
                         join_all(batches.iter().map(|batch| sources.send(&platform, batch))).await;
                     }
@@ -267,6 +195,10 @@ fn live(
                         // One that is refused was perhaps deployed all the same: the journal tells.
                         let _ = tokio::join!(platform.deploy(&workspaces[*which].0), send);
                     }
+                    Step::Silence(destination, span) => sources.world.fall_silent(destination, *span),
+                    Step::Hand(hand) => {
+                        memory.by_hand(hand, sources.clock.now());
+                    }
                 }
             }
             memory.clear_up();
@@ -274,10 +206,14 @@ fn live(
                 sources.clock.advance(Span::HOUR.times(hours));
                 platform.settle().await;
             }
-            // What the far side asked to be tried again.
-            while memory.durable().is_open() {
-                sources.clock.advance(Span::MINUTE);
+            // What the far side asked to be tried again, and what waits for limits.
+            let (mut open, mut pause) = (memory.open(), Span::SECOND);
+            while open > 0 {
+                sources.clock.advance(pause);
                 platform.settle().await;
+                let left = memory.open();
+                pause = if left == open { pause.times(2) } else { Span::SECOND };
+                open = left;
             }
             platform.stop().await;
             true
@@ -286,6 +222,7 @@ fn live(
         tokio::select! {
             biased;
             () = memory.death.notified() => false,
+            () = memory.misused() => panic!("the store was asked for what must never be"),
             rest = bounded => rest.expect("the platform comes to rest")
         }
     })
@@ -309,6 +246,10 @@ impl Sources {
             match platform.ingest(taken.accepted, taken.quarantined).await {
                 Ok(_) => return self.acked(batch, ids().collect()),
                 Err(Refused::Stopping) => return,
+                Err(Refused::Busy { retry_after }) => {
+                    self.told.lock().unwrap().busy += 1;
+                    tokio::time::sleep(retry_after).await;
+                }
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }
@@ -318,7 +259,17 @@ impl Sources {
         let place = self.world.place();
         let mut told = self.told.lock().unwrap();
         told.acked.extend(ids);
-        let left = batch.iter().filter(|event| event["event"] == "Unsubscribed");
-        told.withdrawn.extend(left.map(|event| (event["userId"].as_str().unwrap().to_owned(), place)));
+        told.withdrawn.extend(batch.iter().filter_map(|event| withdrawal(event, place)));
+    }
+}
+
+fn withdrawal(event: &Value, place: usize) -> Option<Withdrawal> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let properties = event["properties"].as_object().into_iter().flatten();
+    let properties =
+        properties.filter_map(|(name, value)| Some((name.clone(), text(value)?.as_str().into()))).collect();
+    match consent_of_event(event["event"].as_str()?, &properties)? {
+        (key, ConsentState::Withdrawn) => Some(Withdrawal { user: text(&event["userId"])?, key, place }),
+        _ => None,
     }
 }

@@ -1,18 +1,41 @@
 //! What sources do in one run: who says what, when, how often, and in which order.
 
+use std::time::Duration;
+
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use serde_json::{Value, json};
 use tidewater::model::{Span, Timestamp};
 
+use super::faults::{STUMBLING, TRIPPING};
+use super::run::DESTINATIONS;
+
 /// One thing after the other.
 #[derive(Debug, Clone)]
 pub enum Step {
-    Wait(Span),
+    /// The clock goes on, and then the platform has a moment to work.
+    Wait(Span, Duration),
     /// Bodies of batches, sent at the same time by different sources.
     Send(Vec<Vec<Value>>),
     /// An author puts one of the two programs in force while sources send.
     Deploy(usize, Vec<Vec<Value>>),
+    /// A destination does not answer for a while.
+    Silence(&'static str, Span),
+    /// Somebody decides about effects.
+    Hand(Hand),
+}
+
+/// `tidewater outbox retry` or `drop`, of all effects of a destination that it can be done to.
+#[derive(Debug, Clone, Copy)]
+pub struct Hand {
+    pub verb: Verb,
+    pub destination: &'static str,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    Retry,
+    Drop,
 }
 
 const USERS: [&str; 5] = ["ada", "bob", "cem", "dia", "eve"];
@@ -21,6 +44,8 @@ const DEVICES: [&str; 4] = ["d1", "d2", "d3", "d4"];
 /// Writes the script of a seed.
 pub struct Author<'a> {
     pub chance: &'a mut TestRng,
+    /// Whether some events are such that the engine trips over them.
+    pub is_faulty: bool,
     /// The clock of the run, as far as it is written.
     pub now: Timestamp,
     pub sent: Vec<Value>,
@@ -28,8 +53,43 @@ pub struct Author<'a> {
 
 impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
-        let step = |step| if self.one_in(3) { self.wait() } else { self.send(step * 3 < steps) };
-        (0..steps).map(step).collect()
+        let mut script = vec![self.introductions()];
+        for step in 0..steps + steps / 6 {
+            script.push(match self.below(12) {
+                0..4 => self.wait(),
+                4 | 5 => self.silence(),
+                6 => self.hand(),
+                _ => self.send(step * 3 < steps),
+            });
+        }
+        // In the end somebody looks at what is left lying.
+        script.extend([self.wait(), self.hand(), self.hand(), self.hand()]);
+        script
+    }
+
+    /// Some of them say who they are, and what they agree to.
+    fn introductions(&mut self) -> Step {
+        let mut batches = Vec::new();
+        for user in USERS {
+            let said = [
+                json!({"type": "identify", "userId": user, "traits": {"email": format!("{user}@{}.example", domain(user))}}),
+                json!({"type": "track", "userId": user, "event": "Subscribed",
+                       "properties": {"topic": "newsletter", "channel": "email"}}),
+                json!({"type": "track", "userId": user, "event": "Consent Given", "properties": {"purpose": "ads"}}),
+            ];
+            let said: Vec<Value> = said.into_iter().filter(|_| !self.one_in(4)).collect();
+            let batch: Vec<Value> = said.into_iter().map(|event| self.say('m', event)).collect();
+            batches.extend((!batch.is_empty()).then_some(batch));
+        }
+        Step::Send(batches)
+    }
+
+    /// Gives an event its id and its time.
+    fn say(&mut self, fault: char, mut event: Value) -> Value {
+        event["messageId"] = json!(format!("{fault}{}", self.sent.len()));
+        event["timestamp"] = json!(self.instant(&event).to_string());
+        self.sent.push(event.clone());
+        event
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -44,7 +104,17 @@ impl Author<'_> {
         let spans = [Span(40), Span::MINUTE, Span::MINUTE.times(30), Span::HOUR.times(2), Span::DAY, Span::WEEK];
         let span = spans[self.below(spans.len())];
         self.now = self.now + span;
-        Step::Wait(span)
+        Step::Wait(span, Duration::from_millis([0, 50, 1_000][self.below(3)]))
+    }
+
+    fn silence(&mut self) -> Step {
+        let spans = [Span::SECOND.times(20), Span::MINUTE.times(10), Span::HOUR.times(5), Span::DAY.times(2)];
+        Step::Silence(DESTINATIONS[self.below(3)], spans[self.below(spans.len())])
+    }
+
+    fn hand(&mut self) -> Step {
+        let verb = if self.one_in(3) { Verb::Drop } else { Verb::Retry };
+        Step::Hand(Hand { verb, destination: DESTINATIONS[self.below(3)] })
     }
 
     fn send(&mut self, is_early: bool) -> Step {
@@ -68,10 +138,22 @@ impl Author<'_> {
         }
         let user = USERS[self.below(USERS.len())];
         let device = DEVICES[self.below(DEVICES.len())];
-        let id = format!("m{}", self.sent.len());
+        let fault = match self.below(8) {
+            0 if self.is_faulty => TRIPPING,
+            1 if self.is_faulty => STUMBLING,
+            _ => 'm',
+        };
         let topic = json!({"topic": "newsletter", "channel": "email"});
-        let mut event = match self.below(14) {
-            0 | 1 => json!({"type": "identify", "userId": user, "traits": {"email": format!("{user}@example.com")}}),
+        let ads = json!({"purpose": "ads"});
+        let event = match self.below(16) {
+            0 | 1 => {
+                let address = format!("{user}{}@{}.example", ["", "+new"][self.below(4) / 3], domain(user));
+                json!({"type": "identify", "userId": user, "traits": {"email": address}})
+            }
+            14 if is_early => json!({"type": "track", "userId": user, "event": "Consent Given", "properties": ads}),
+            15 if !is_early => {
+                json!({"type": "track", "userId": user, "event": "Consent Withdrawn", "properties": ads})
+            }
             2 => json!({"type": "identify", "userId": user, "anonymousId": device, "traits": {"plan": "pro"}}),
             3 => json!({"type": "alias", "userId": user, "previousId": device}),
             4 if is_early => json!({"type": "track", "userId": user, "event": "Subscribed", "properties": topic}),
@@ -84,15 +166,13 @@ impl Author<'_> {
             _ => json!({"type": "track", "userId": user, "event": "Order Completed",
                         "properties": {"order_id": format!("o{}", self.below(6)), "revenue": self.below(200)}}),
         };
-        event["messageId"] = json!(id);
-        event["timestamp"] = json!(self.instant(&event).to_string());
-        self.sent.push(event.clone());
-        event
+        self.say(fault, event)
     }
 
     /// Mostly now; sometimes late, or by a clock that is ahead.
     fn instant(&mut self, event: &Value) -> Timestamp {
-        let is_consent = event["event"].as_str().is_some_and(|name| name.ends_with("ubscribed"));
+        let is_consent =
+            event["event"].as_str().is_some_and(|name| name.ends_with("ubscribed") || name.starts_with("Consent"));
         match self.below(10) {
             _ if is_consent => self.now,
             0 => self.now - Span::HOUR.times(3),
@@ -100,4 +180,8 @@ impl Author<'_> {
             _ => self.now,
         }
     }
+}
+
+fn domain(user: &str) -> &'static str {
+    if user < "cem" { "one" } else { "two" }
 }

@@ -16,13 +16,15 @@ use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
+use tidewater::store::dead_letters::{DROPPABLE, RETRIABLE};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::program::ProgramSources;
 use tidewater::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
-use tidewater::store::{Journal, Keep, Store, StoreError};
+use tidewater::store::{Backing, Journal, Keep, Store, StoreError};
 
+use super::script::{Hand, Verb};
 use super::world::World;
 
 /// What survives.
@@ -46,6 +48,8 @@ pub struct Durable {
     pub poison: BTreeMap<String, Poisoned>,
     reached: BTreeMap<ShardId, Reached>,
     programs: BTreeMap<String, ProgramSources>,
+    /// What somebody decided about which effect, and the place of it among all that can be seen from outside.
+    pub by_hand: Vec<(EffectId, Verb, usize)>,
 }
 
 /// What may go wrong with a call.
@@ -105,6 +109,32 @@ impl Memory {
     pub fn clear_up(&self) {
         let weather = &mut lock(&self.weather).1;
         *weather = Weather { strike: weather.strike, ..CALM };
+    }
+
+    pub fn backing(self: &Arc<Self>) -> Backing {
+        Backing { journal: self.clone(), store: self.clone() }
+    }
+
+    /// How many effects may still leave.
+    pub fn open(&self) -> usize {
+        let is_open = |item: &&OutboxItem| matches!(item.status, OutboxStatus::Ready | OutboxStatus::Taken);
+        lock(&self.durable).outbox.values().filter(is_open).count()
+    }
+
+    /// What a command beside the server does: it has a connection of its own.
+    /// Returns to how many effects.
+    pub fn by_hand(&self, hand: &Hand, now: Timestamp) -> usize {
+        let mut durable = lock(&self.durable);
+        let decided = durable.by_hand(hand, now);
+        durable.by_hand.extend(decided.iter().map(|id| (*id, hand.verb, self.world.place())));
+        decided.len()
+    }
+
+    /// Waits until one of the store's own checks has failed: the actor that asked is gone, and nobody else would say so.
+    pub async fn misused(&self) {
+        while !self.durable.is_poisoned() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
     }
 
     pub fn durable(&self) -> Durable {
@@ -185,9 +215,30 @@ impl Durable {
         profile
     }
 
-    /// Whether some effect may still leave.
-    pub fn is_open(&self) -> bool {
-        self.outbox.values().any(|item| matches!(item.status, OutboxStatus::Ready | OutboxStatus::Taken))
+    /// Decides about effects; returns those that it was about.
+    pub fn by_hand(&mut self, hand: &Hand, now: Timestamp) -> Vec<EffectId> {
+        let Hand { verb, destination } = *hand;
+        let mut decided = Vec::new();
+        for item in self.outbox.values_mut() {
+            let is_meant = item.effect.destination == destination;
+            let is_in_time = item.effect.expires_at.is_none_or(|at| at > now);
+            let change = match verb {
+                Verb::Retry if is_meant && RETRIABLE.contains(&item.status) && is_in_time => {
+                    (item.attempts, item.status) = (0, OutboxStatus::Ready);
+                    self.not_before.insert(item.effect.id, now);
+                    self.queues.remove(&item.effect.id);
+                    "to be sent again, by hand"
+                }
+                Verb::Drop if is_meant && DROPPABLE.contains(&item.status) => {
+                    item.status = OutboxStatus::Dropped;
+                    "dropped, by hand"
+                }
+                _ => continue,
+            };
+            (item.detail, item.updated_at) = (Some(change.to_owned()), now);
+            decided.push(item.effect.id);
+        }
+        decided
     }
 
     fn append(&mut self, append: &Append) {
@@ -256,13 +307,16 @@ impl Durable {
     fn deny(&mut self, deny: &Deny) {
         let profile = self.survivor(deny.profile);
         let key = (profile, deny.key.to_string());
-        if self.denies.get(&key).is_none_or(|known| known.at <= deny.at) {
+        if self.denies.get(&key).is_none_or(|known| (known.at, known.denied) <= (deny.at, deny.denied)) {
             self.denies.insert(key, Deny { profile, ..deny.clone() });
         }
     }
 
     fn update(&mut self, update: &OutboxUpdate) {
         let Some(item) = self.outbox.get_mut(&update.effect) else { return };
+        if item.status == OutboxStatus::Dropped {
+            return;
+        }
         (item.status, item.detail, item.updated_at) = (update.status, update.detail.clone(), update.at);
         self.queues.remove(&update.effect);
         if let Some(not_before) = update.not_before {
@@ -568,7 +622,7 @@ impl Store for Memory {
     async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {
         self.call("claim", |durable| {
             let claim = durable.claim(destination, now, room);
-            claim.taken.iter().for_each(|claimed| self.world.note_claim(claimed.effect.id));
+            claim.taken.iter().for_each(|claimed| self.world.note_claim(&claimed.effect, now));
             claim
         })
         .await

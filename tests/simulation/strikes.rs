@@ -3,13 +3,17 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidewater::actors::WAITING_LIMIT;
 use tidewater::model::{EntryBody, Span, Timestamp};
 
 use super::check;
+use super::faults::TRIPPING;
 use super::run::{Life, Outcome, Play, play};
-use super::script::Step;
+
+use super::script::{Hand, Step, Verb};
 use super::store::{CALM, Fault, Weather};
 
 /// A call after which there is much to recover: people, effects on their way, a merge half done.
@@ -31,6 +35,7 @@ fn script() -> Vec<Step> {
     let device = |name: &str| json!({"anonymousId": name});
     let track = |event: &str, properties: Value| json!({"type": "track", "event": event, "properties": properties});
     let topic = json!({"topic": "newsletter", "channel": "email"});
+    let ads = json!({"purpose": "ads"});
     let order = |id: &str, revenue: u32| track("Order Completed", json!({"order_id": id, "revenue": revenue}));
     let added = || track("Product Added", json!({"product_id": "p1"}));
     let email = json!({"type": "identify", "traits": {"email": "ada@example.com", "plan": "pro"}});
@@ -39,6 +44,7 @@ fn script() -> Vec<Step> {
     let arrivals = vec![
         say(early, user("ada"), email),
         say(early, user("ada"), track("Subscribed", topic.clone())),
+        say(early, user("ada"), track("Consent Given", ads.clone())),
         say(early, user("ada"), track("Signed Up", json!({}))),
         say(early, device("d1"), added()),
     ];
@@ -47,22 +53,30 @@ fn script() -> Vec<Step> {
     let later = "2026-03-01T10:00:00Z";
     let merge = vec![say(later, joined, added()), say(later, user("bob"), order("o3", 50))];
     let monday = "2026-03-02T10:00:00Z";
-    let left = vec![say(monday, user("ada"), track("Unsubscribed", topic)), say(monday, user("ada"), order("o4", 300))];
-    let again = vec![orders[0].clone(), merge[0].clone()];
+    let left = vec![
+        say(monday, user("ada"), track("Unsubscribed", topic)),
+        say(monday, user("ada"), track("Consent Withdrawn", ads)),
+        say(monday, user("ada"), order("o4", 300)),
+    ];
+    let mut tripping = say(later, user("ada"), order("o5", 10));
+    tripping["messageId"] = json!(format!("{TRIPPING}1"));
+    let again = vec![orders[0].clone(), merge[0].clone(), tripping];
     vec![
         Step::Send(vec![arrivals, orders]),
-        Step::Wait(two_hours),
+        Step::Wait(two_hours, Duration::ZERO),
         Step::Send(vec![merge]),
-        Step::Wait(two_hours),
+        Step::Wait(two_hours, Duration::ZERO),
         Step::Deploy(1, vec![again]),
-        Step::Wait(Span::DAY),
+        Step::Wait(Span::DAY, Duration::ZERO),
         Step::Send(vec![left]),
+        Step::Hand(Hand { verb: Verb::Retry, destination: "crm" }),
+        Step::Hand(Hand { verb: Verb::Drop, destination: "ads" }),
     ]
 }
 
 fn plan() -> Play {
     let start = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
-    Play { seed: 1, memory: 1 << 30, start, script: script() }
+    Play { seed: 1, memory: 1 << 30, waiting_limit: WAITING_LIMIT, is_faulty: true, start, script: script() }
 }
 
 /// Plays the script with one strike in each of the first lives.
@@ -101,12 +115,13 @@ fn the_script_has_something_of_everything() {
     check::check(&outcome);
     assert_eq!((outcome.lives, outcome.struck), (1, 0));
     let kinds: BTreeSet<&str> = outcome.durable.outbox.values().map(|item| item.effect.body.kind()).collect();
-    assert_eq!(kinds, BTreeSet::from(["email", "webhook"]));
+    assert_eq!(kinds, BTreeSet::from(["audience_sync", "email", "webhook"]));
     let bodies = || outcome.durable.journal.iter().map(|entry| &entry.body);
     assert_eq!(bodies().filter(|body| matches!(body, EntryBody::Deploy(_))).count(), 2, "the second needs the past");
     assert!(bodies().any(|body| matches!(body, EntryBody::Absorb { .. })), "two became one");
     assert!(bodies().any(|body| matches!(body, EntryBody::ScheduleFired { .. })), "Monday came");
-    assert_eq!(outcome.withdrawn.len(), 1);
+    assert_eq!(bodies().filter(|body| matches!(body, EntryBody::Skip(_))).count(), 1, "something was passed over");
+    assert_eq!(outcome.told.withdrawn.len(), 2);
 }
 
 #[test]

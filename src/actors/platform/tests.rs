@@ -77,7 +77,8 @@ async fn start_allowed(
     assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
     let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
     let (backing, placement) = (store.clone().into(), Placement::Threads);
-    let with = StartWith { program, config, backing, clock, placement, engine };
+    let waiting_limit = WAITING_LIMIT;
+    let with = StartWith { program, config, backing, clock, placement, engine, waiting_limit };
     Running { platform: Platform::start(with).await.unwrap(), store }
 }
 

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use reqwest::Client;
 use serde_json::{Value as Json, json};
 
-use crate::actors::{Clock, Placement, Platform, StartWith};
+use crate::actors::{Clock, Placement, Platform, StartWith, WAITING_LIMIT};
 use crate::channels::email::catcher::{CaughtMail, MailCatcher};
 use crate::channels::webhook::catcher::HookCatcher;
 use crate::engine::Sound;
@@ -76,6 +76,7 @@ impl Stage {
             clock: Clock::virtual_from(start),
             placement: Placement::Threads,
             engine: Arc::new(Sound),
+            waiting_limit: WAITING_LIMIT,
         };
         let platform = Platform::start(with).await?;
         let server = crate::http::serve(platform.clone(), store.clone(), listener)?;
