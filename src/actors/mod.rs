@@ -37,6 +37,7 @@ mod wakes;
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use gauges::Reading;
+pub use group::Retry;
 pub use memory::MemoryReading;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};
 pub use recovery::Deployed;
