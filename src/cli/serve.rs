@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::actors::{Clock, Placement, Platform, StartWith};
 use crate::engine::Sound;
+use crate::store::home::{Hold, Home};
 use crate::store::{Database, StoreError, lease};
 use crate::workspace::{Config, Program};
 
@@ -80,6 +81,9 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     let _lock = crate::store::open::lock(&url)?;
     let holder = format!("process {} at http://{address}", std::process::id());
     let store = Database::open(&url).await?.own(&holder).await?;
+    if let Some(Hold { since, reason }) = store.come_home(Clock::system().now()).await? {
+        tracing::warn!(%since, reason, "nothing is sent: say `tidewater outbox resume` when that is meant");
+    }
     let mut lease = actix_rt::spawn(hold(store.clone()));
     let with = StartWith {
         program,
@@ -122,6 +126,9 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         return Err(Failure::new(lost.to_string()));
     }
     platform.stop().await;
+    if let Err(error) = store.stay_home(&mut Home::default()).await {
+        tracing::warn!(%error, "how far the database has come could not be noted");
+    }
     if let Err(error) = store.disown().await {
         tracing::warn!(%error, "the lease of the database was not given back: the next server waits until it expires");
     }
@@ -130,12 +137,17 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     Ok(ExitCode::SUCCESS)
 }
 
-/// Renews the server's hold on its database. Returns when that is lost.
+/// Renews the server's hold on its database, and notes how far that has come. Returns when that is lost.
 async fn hold(store: Database) -> StoreError {
+    let mut home = Home::default();
     loop {
         tokio::time::sleep(lease::RENEWAL).await;
         match store.renew().await {
-            Ok(()) => {}
+            Ok(()) => {
+                if let Err(error) = store.stay_home(&mut home).await {
+                    tracing::warn!(%error, "how far the database has come could not be noted; trying again");
+                }
+            }
             Err(lost @ StoreError::Superseded) => return lost,
             // Without the database nothing is written either.
             Err(error) => tracing::warn!(%error, "the lease of the database could not be renewed; trying again"),

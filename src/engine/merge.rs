@@ -2,9 +2,10 @@
 //! winner takes it in. Each half is one entry, so each happens once.
 
 use crate::model::limit::DEDUPE_FINGERPRINTS;
-use crate::model::{EntryBody, ProfileId, Snapshot, SortedMap};
+use crate::model::{EffectId, EntryBody, ProfileId, Snapshot, SortedMap};
 
 use super::aggregates::AggregateState;
+use super::audiences::UNDER_WAY;
 use super::consent::{set_consent, stricter};
 use super::observe::{note_event, note_moment};
 use super::profile::{Consent, Profile, Run};
@@ -45,7 +46,7 @@ impl Turn<'_> {
         seen.append(&mut self.profile.seen);
         let surplus = seen.len().saturating_sub(DEDUPE_FINGERPRINTS);
         self.profile.seen = seen.split_off(surplus);
-        self.absorb_audiences(lost.audiences);
+        self.absorb_audiences(loser, lost.audiences);
         self.absorb_starts(lost.starts);
         self.profile.goals.extend(lost.goals);
         self.absorb_runs(lost.runs);
@@ -114,10 +115,16 @@ impl Turn<'_> {
     }
 
     /// What the far side holds of the loser it holds of the winner now: the same person.
-    fn absorb_audiences(&mut self, theirs: SortedMap<String, super::profile::AudienceState>) {
+    fn absorb_audiences(&mut self, loser: ProfileId, theirs: SortedMap<String, super::profile::AudienceState>) {
         for (name, lost) in theirs {
             let ours = self.profile.audiences.or_default(name.clone());
             ours.chosen |= lost.chosen;
+            let under_way = lost.under_way.into_iter();
+            ours.inherited.extend(under_way.map(|(nth, change)| (EffectId::of_audience(loser, &name, nth), change)));
+            ours.inherited.extend(lost.inherited);
+            while ours.inherited.len() > UNDER_WAY {
+                ours.inherited.pop_first();
+            }
             if ours.sent.is_empty() {
                 ours.sent = lost.sent;
             } else {

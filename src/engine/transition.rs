@@ -142,6 +142,9 @@ pub enum EffectBody {
     },
 }
 
+/// The kind of channel that mirrors audiences.
+pub const AUDIENCE_SYNC: &str = "audience_sync";
+
 impl EffectBody {
     /// The kind of channel that carries it: `email`, `webhook`, `audience_sync`.
     #[must_use]
@@ -149,7 +152,7 @@ impl EffectBody {
         match self {
             Self::Email { .. } => "email",
             Self::Webhook { .. } => "webhook",
-            Self::Audience { .. } => "audience_sync",
+            Self::Audience { .. } => AUDIENCE_SYNC,
         }
     }
 

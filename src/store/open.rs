@@ -108,12 +108,7 @@ impl Database {
     }
 
     pub(super) async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
-        setting::Entity::insert(row)
-            .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
-            .exec_without_returning(&self.write)
-            .await?;
-        Ok(())
+        put(&self.write, name, value).await
     }
 
     /// A profile's shard follows from its id and the number of shards, so that number is fixed for good.
@@ -191,6 +186,16 @@ impl Database {
         }
         Ok(found)
     }
+}
+
+/// Writes a setting.
+pub(super) async fn put(database: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), StoreError> {
+    let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
+    setting::Entity::insert(row)
+        .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
+        .exec_without_returning(database)
+        .await?;
+    Ok(())
 }
 
 /// Keeps a second server away from a SQLite database while the returned lock lives. PostgreSQL has a lease:

@@ -4,6 +4,7 @@ mod against;
 mod bench;
 mod clock;
 mod commands;
+mod copies;
 mod crash;
 mod databases;
 mod disk;
