@@ -119,6 +119,9 @@ impl Pending {
         });
         tracing::error!(%profile, skipped = ?skip.map(|skip| skip.skipped), "the engine failed; see the quarantine");
         self.commit.relays.extend(skip.as_ref().map(Relay::skip));
+        if let Failed::Entry(entry) = &what {
+            self.commit.relays.extend(Relay::in_place_of(entry));
+        }
         let (source, received_at, payload) = match &what {
             Failed::Entry(entry) => {
                 let source = match &entry.body {

@@ -140,6 +140,11 @@ async fn list(selection: Selection, limit: u64, database: DatabaseArguments, for
     if let Some(Hold { since, reason }) = database.sending_hold().await? {
         anstream::eprintln!("nothing is sent since {since}: {reason}; `tidewater outbox resume` sends again\n");
     }
+    for (channel, until) in database.silences().await? {
+        anstream::eprintln!(
+            "the far side of {channel} does not answer: its effects wait, and one is sent to see at {until}\n"
+        );
+    }
     let items = database.outbox_of(&selection, limit).await?;
     match format {
         Format::Json => print_json(&items)?,

@@ -82,7 +82,9 @@ impl Intake {
 /// What the engine failed on was passed over for good, so it comes as a new entry.
 fn of_poison(payload: &str) -> Again {
     let Ok(Entry { target: Target::Profile(profile), body, .. }) = serde_json::from_str(payload) else {
-        return Again::Never("what was due at an instant has passed, and what is for everyone comes again by itself");
+        return Again::Never(
+            "what was due at an instant has passed, and what is for everyone is not told to one person again",
+        );
     };
     match body {
         EntryBody::Event(_) | EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => Again::Entry(profile, body),

@@ -24,6 +24,7 @@ pub mod program;
 pub mod quarantine;
 pub mod seam;
 pub mod segments;
+mod silence;
 mod size;
 mod skips;
 pub mod state;

@@ -1,5 +1,7 @@
 //! What needs a look inside: an entry that the engine cannot apply, and a full platform.
 
+mod waiting;
+
 use super::super::board::{Amount, WAITING_LIMIT};
 use super::super::memory::MemoryReading;
 use super::*;
@@ -59,6 +61,16 @@ async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running
     start_on(store, rules, clock, Arc::new(Tripping)).await
 }
 
+fn compiled(memory: &str, rules: &str) -> (Arc<Program>, Arc<Config>) {
+    let files = vec![
+        ("tidewater.yaml".to_owned(), format!("memory: {memory}\nsources:\n  shop: test-write-key\n")),
+        ("rules/shop.tide".to_owned(), rules.to_owned()),
+    ];
+    let loaded = compile(files, &|_| None);
+    assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
+    (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()))
+}
+
 async fn start_on(store: crate::store::Database, rules: &str, clock: Clock, engine: Arc<dyn Engine>) -> Running {
     start_allowed(store, "1 GB", rules, clock, engine).await
 }
@@ -70,13 +82,7 @@ async fn start_allowed(
     clock: Clock,
     engine: Arc<dyn Engine>,
 ) -> Running {
-    let files = vec![
-        ("tidewater.yaml".to_owned(), format!("memory: {memory}\nsources:\n  shop: test-write-key\n")),
-        ("rules/shop.tide".to_owned(), rules.to_owned()),
-    ];
-    let loaded = compile(files, &|_| None);
-    assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
-    let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
+    let (program, config) = compiled(memory, rules);
     let (backing, placement) = (store.clone().into(), Placement::Threads);
     let with = StartWith { program, config, backing, clock, placement, engine };
     Running { platform: Platform::start(with).await.unwrap(), store }
@@ -190,6 +196,19 @@ async fn what_was_passed_over_is_passed_over_by_a_mended_engine_too() {
     platform.stop().await;
 }
 
+/// Tries again all that the engine failed on.
+async fn again(platform: &Running) {
+    let intake = Intake::new(platform.program());
+    let mut retry = Retry::default();
+    for (id, row) in platform.store.quarantine(10).await.unwrap() {
+        let Again::Entry(profile, body) = intake.again(&id, &row, &Mend::default()) else { panic!("{row:?}") };
+        retry.entries.push((profile, body));
+        retry.rows.taken.push(id);
+    }
+    platform.retry(retry).await.unwrap();
+    platform.settle().await;
+}
+
 #[actix_rt::test]
 async fn what_was_passed_over_comes_as_a_new_entry_when_it_is_tried_again() {
     let dir = tempfile::tempdir().unwrap();
@@ -197,17 +216,6 @@ async fn what_was_passed_over_comes_as_a_new_entry_when_it_is_tried_again() {
     let order = |id: &str| event(id, "Order Completed", "ada");
     platform.ingest(vec![order("m1"), event("m2", TRIPPING, "ada"), order("m3")], Vec::new()).await.unwrap();
     platform.settle().await;
-    let again = async |platform: &Running| {
-        let intake = Intake::new(platform.program());
-        let mut retry = Retry::default();
-        for (id, row) in platform.store.quarantine(10).await.unwrap() {
-            let Again::Entry(profile, body) = intake.again(&id, &row, &Mend::default()) else { panic!("{row:?}") };
-            retry.entries.push((profile, body));
-            retry.rows.taken.push(id);
-        }
-        platform.retry(retry).await.unwrap();
-        platform.settle().await;
-    };
     // The engine fails on it again: it is set aside again, under its new place.
     let [(first, _)] = &platform.store.quarantine(10).await.unwrap()[..] else { panic!("one was set aside") };
     again(&platform).await;
