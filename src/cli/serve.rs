@@ -80,11 +80,13 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     }
     let _lock = crate::store::open::lock(&url)?;
     let holder = format!("process {} at http://{address}", std::process::id());
-    let store = Database::open(&url).await?.own(&holder).await?;
+    let store = Database::open_to_own(&url, &holder).await?;
+    let mut lease = actix_rt::spawn(hold(store.clone()));
+    store.bring_up_to_date().await?;
     if let Some(Hold { since, reason }) = store.come_home(Clock::system().now()).await? {
         tracing::warn!(%since, reason, "nothing is sent: say `tidewater outbox resume` when that is meant");
     }
-    let mut lease = actix_rt::spawn(hold(store.clone()));
+    let home = actix_rt::spawn(stay_home(store.clone()));
     let with = StartWith {
         program,
         config: Arc::new(config),
@@ -126,6 +128,7 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         return Err(Failure::new(lost.to_string()));
     }
     platform.stop().await;
+    home.abort();
     if let Err(error) = store.stay_home(&mut Home::default()).await {
         tracing::warn!(%error, "how far the database has come could not be noted");
     }
@@ -137,20 +140,26 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     Ok(ExitCode::SUCCESS)
 }
 
-/// Renews the server's hold on its database, and notes how far that has come. Returns when that is lost.
+/// Renews the server's hold on its database. Returns when that is lost.
 async fn hold(store: Database) -> StoreError {
-    let mut home = Home::default();
     loop {
         tokio::time::sleep(lease::RENEWAL).await;
         match store.renew().await {
-            Ok(()) => {
-                if let Err(error) = store.stay_home(&mut home).await {
-                    tracing::warn!(%error, "how far the database has come could not be noted; trying again");
-                }
-            }
+            Ok(()) => {}
             Err(lost @ StoreError::Superseded) => return lost,
             // Without the database nothing is written either.
             Err(error) => tracing::warn!(%error, "the lease of the database could not be renewed; trying again"),
+        }
+    }
+}
+
+/// Notes now and then how far the database has come.
+async fn stay_home(store: Database) {
+    let mut home = Home::default();
+    loop {
+        tokio::time::sleep(lease::RENEWAL).await;
+        if let Err(error) = store.stay_home(&mut home).await {
+            tracing::warn!(%error, "how far the database has come could not be noted; trying again");
         }
     }
 }

@@ -69,6 +69,7 @@ impl Database {
     /// # Errors
     /// The database failed: nothing changed.
     pub async fn retry_effects(&self, selection: &Selection, now: Timestamp) -> Result<u64, StoreError> {
+        let transaction = self.begin().await?;
         let in_time = outbox::Column::ExpiresAt.is_null().or(outbox::Column::ExpiresAt.gt(now.0));
         let done = outbox::Entity::update_many()
             .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Ready.as_str()))
@@ -79,8 +80,9 @@ impl Database {
             .col_expr(outbox::Column::Detail, Expr::value("to be sent again, by hand"))
             .filter(selection.among(&RETRIABLE))
             .filter(in_time)
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        transaction.commit().await?;
         Ok(done.rows_affected)
     }
 
