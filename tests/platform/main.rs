@@ -9,6 +9,7 @@ mod crash;
 mod databases;
 mod disk;
 mod doors;
+mod fenced;
 mod hooks;
 mod mail;
 mod outbox;
