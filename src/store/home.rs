@@ -49,7 +49,7 @@ impl Database {
     /// here. Returns whether it is held, and since when.
     ///
     /// # Errors
-    /// The database failed, or the file beside it cannot be read.
+    /// The database failed.
     pub async fn come_home(&self, now: Timestamp) -> Result<Option<Hold>, StoreError> {
         let place = self.place().await?;
         let reached = self.journal_head().await?.offset;
@@ -57,24 +57,29 @@ impl Database {
         let is_new = known.is_none() && reached == Offset(0);
         let file = self.file().await?;
         let seen = file.as_deref().and_then(read_mark);
-        let reason = match (known, seen) {
-            (Some(known), _) if known != place => Some(MOVED.to_owned()),
+        let reason = match (&known, seen) {
+            (Some(known), _) if *known != place => Some(MOVED.to_owned()),
             (_, Some(seen)) if reached < seen && !is_new => Some(format!(
                 "an older copy was put in the place of this database: it ends at entry {}, and entry {} was reached here",
                 reached.0, seen.0
             )),
             _ => None,
         };
-        let transaction = self.begin().await?;
-        if let Some(reason) = reason
-            && held(&transaction).await?.is_none()
-        {
-            put_hold(&transaction, &Hold { since: now, reason }).await?;
+        // A server that starts where there is no room has nothing to write here, if nothing is new.
+        if reason.is_some() || known.as_ref() != Some(&place) {
+            let transaction = self.begin().await?;
+            if let Some(reason) = reason
+                && held(&transaction).await?.is_none()
+            {
+                put_hold(&transaction, &Hold { since: now, reason }).await?;
+            }
+            super::open::put(&transaction, HOME, &place).await?;
+            transaction.commit().await?;
         }
-        super::open::put(&transaction, HOME, &place).await?;
-        transaction.commit().await?;
-        if let Some(file) = file {
-            write_mark(&file, reached)?;
+        if let Some(file) = file
+            && let Err(error) = write_mark(&file, reached)
+        {
+            tracing::warn!(%error, "how far the database has come could not be noted; it is tried again");
         }
         self.sending_hold().await
     }
