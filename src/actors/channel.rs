@@ -112,6 +112,7 @@ impl ChannelActor {
                 }
                 tokio::time::sleep(RETRY).await;
             };
+            tell_silence(&*store, &name, None).await;
             for claimed in taken {
                 report(&sequencer, || outcome::of_interrupted(&claimed.effect, board.now())).await;
             }
@@ -233,14 +234,14 @@ impl ChannelActor {
         ctx.spawn(perform.into_actor(self).map(move |contact, actor, ctx| {
             actor.performing.remove(&id);
             actor.limiter.ended(domain.as_deref());
-            actor.heard(contact);
+            actor.heard(contact, ctx);
             actor.dealt_with += 1;
             actor.go_on(ctx);
         }));
     }
 
     /// A try ended: the far side answered, or did not.
-    fn heard(&mut self, contact: Contact) {
+    fn heard(&mut self, contact: Contact, ctx: &mut Context<Self>) {
         let (before, now) = (self.breaker, self.board.now());
         self.breaker = before.ended(contact, now);
         match (before.is_holding(), self.breaker.opens_at()) {
@@ -253,6 +254,12 @@ impl ChannelActor {
                 self.again = true;
             }
             _ => {}
+        }
+        let until = self.breaker.opens_at();
+        let answers_again = before.is_holding() && !self.breaker.is_holding();
+        if answers_again || (until.is_some() && until != before.opens_at()) {
+            let (store, name) = (self.store.clone(), self.name.clone());
+            ctx.spawn(async move { tell_silence(&*store, &name, until).await }.into_actor(self));
         }
         self.board.gauges.holding(&self.name, self.breaker.is_holding());
         self.held = self.next_room(now);
@@ -291,6 +298,13 @@ impl ChannelActor {
                 let _ = settler.send(dealt_with);
             }
         }
+    }
+}
+
+/// Notes for those who look from outside how the far side is doing. Where that cannot be noted nothing else is wrong.
+async fn tell_silence(store: &dyn Store, channel: &str, until: Option<Timestamp>) {
+    if let Err(error) = store.note_silence(channel, until).await {
+        tracing::warn!(%error, channel, "that a far side does not answer, or does again, could not be noted");
     }
 }
 

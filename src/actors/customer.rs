@@ -13,7 +13,7 @@ use actix::prelude::*;
 use tokio::sync::mpsc;
 
 use crate::engine::backfill::{self, Past, Wanted};
-use crate::engine::skip::skip_wake;
+use crate::engine::skip::{self, skip_wake};
 use crate::engine::transition::Relay;
 use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
 use crate::model::packed::PackedError;
@@ -286,20 +286,38 @@ impl Batch<'_> {
 
     fn apply(&mut self, program: &Program, entry: &Arc<Entry>) -> Result<(), Panicked> {
         let before = self.profile.applied();
-        if entry.offset <= before || self.skips.has(self.profile.id(), Skipped::Entry(entry.offset)) {
+        if entry.offset <= before {
             return Ok(());
+        }
+        if self.skips.has(self.profile.id(), Skipped::Entry(entry.offset)) {
+            return self.pass_over(program, entry);
         }
         if self.looks_at_each_wake() {
             self.fire(program, Timestamp(entry.received_at.0 - 1))?;
         }
         let engine = self.engine;
         let step = |profile: &mut Profile| engine.apply(profile, program, entry);
-        let Some(transition) = self.attempt(step, || Failed::Entry(entry.clone()))? else { return Ok(()) };
+        let Some(transition) = self.attempt(step, || Failed::Entry(entry.clone()))? else {
+            return self.pass_over(program, entry);
+        };
         if self.profile.applied() > before {
             self.changed(entry.offset);
         }
         if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
             self.done.told.counted.push(entry.clone());
+        }
+        self.note(transition);
+        self.fill(program)
+    }
+
+    /// Lets an entry go by; what waits for it waits no longer.
+    fn pass_over(&mut self, program: &Program, entry: &Arc<Entry>) -> Result<(), Panicked> {
+        let before = self.profile.applied();
+        let step = |profile: &mut Profile| skip::pass_over(profile, program, entry);
+        let Some(transition) = self.attempt(step, || Failed::Profile)? else { return Ok(()) };
+        if self.profile.applied() > before {
+            self.must_save = true;
+            self.changed(entry.offset);
         }
         self.note(transition);
         self.fill(program)
@@ -313,9 +331,14 @@ impl Batch<'_> {
             let counted = self.done.told.counted.iter().filter_map(|entry| Past::of(entry));
             history.extend(counted.chain(self.history.iter().cloned()).map(|past| (past.offset, past)));
             let history: Vec<Past> = history.into_values().collect();
-            let step = |profile: &mut Profile| backfill::fill(profile, program, &history);
-            let at = self.profile.applied();
-            let Some(transition) = self.attempt(step, || Failed::Profile)? else { break };
+            let (engine, at) = (self.engine, self.profile.applied());
+            let Some(deploy) = skip::unfilled_deploy(self.profile, program).map(Arc::new) else { break };
+            let step = |profile: &mut Profile| engine.fill(profile, program, &history);
+            let passed = match self.attempt(step, || Failed::Entry(deploy.clone()))? {
+                Some(transition) => Some(transition),
+                None => self.attempt(|profile| skip::pass_over_unfilled(profile, program), || Failed::Profile)?,
+            };
+            let Some(transition) = passed else { break };
             self.must_save = true;
             self.changed(at);
             self.note(transition);
@@ -350,8 +373,8 @@ impl Batch<'_> {
         self.done.changed = Some(self.done.changed.map_or(by, |first| first.min(by)));
     }
 
-    /// Runs one step of the engine. In a careful batch a step that panics is tried once more on the state before it,
-    /// and then left out.
+    /// Runs one step of the engine. In a careful batch a step that panics is tried once more on the state before it, then
+    /// without each parked entry by which it fails, and then left out.
     fn attempt(
         &mut self,
         step: impl Fn(&mut Profile) -> Transition,
@@ -360,17 +383,29 @@ impl Batch<'_> {
         if !self.is_careful {
             return guarded(self.profile, &step).map(Some);
         }
-        let clean = self.profile.clone();
-        let first = guarded(self.profile, &step);
-        let Err(_) = first else { return first.map(Some) };
-        self.profile.clone_from(&clean);
-        match guarded(self.profile, &step) {
-            Ok(transition) => Ok(Some(transition)),
-            Err(Panicked { reason }) => {
-                *self.profile = clean;
-                self.must_save = true;
-                self.done.poison.push(Poison { profile: self.profile.id(), what: what(), reason });
-                Ok(None)
+        loop {
+            let clean = self.profile.clone();
+            let first = guarded(self.profile, &step);
+            let Err(_) = first else { return first.map(Some) };
+            self.profile.clone_from(&clean);
+            let reason = match guarded(self.profile, &step) {
+                Ok(transition) => return Ok(Some(transition)),
+                Err(Panicked { reason }) => reason,
+            };
+            *self.profile = clean;
+            self.must_save = true;
+            let culprit = skip::culprit(self.profile, |profile| guarded(profile, &step).is_err());
+            let is_over = culprit.is_none();
+            let what = match culprit {
+                Some(parked) => {
+                    skip::unpark_without(self.profile, parked.offset);
+                    Failed::Entry(Arc::new(parked))
+                }
+                None => what(),
+            };
+            self.done.poison.push(Poison { profile: self.profile.id(), what, reason });
+            if is_over {
+                return Ok(None);
             }
         }
     }

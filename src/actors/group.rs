@@ -4,7 +4,7 @@
 use crate::engine::consent_of_event;
 use crate::engine::transition::Relay;
 use crate::model::{ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp};
-use crate::store::journal::{Append, Deny, JournalHead, Quarantined};
+use crate::store::journal::{Append, Deny, JournalHead, Mistake, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::{Journal, StoreError};
 
@@ -18,6 +18,8 @@ pub(super) enum Request {
         events: Vec<Event>,
         quarantined: Vec<Quarantined>,
     },
+    /// What is tried again out of the quarantine.
+    Retry(Retry),
     /// Events of the platform for known profiles, and what they say about effects.
     Platform {
         events: Vec<(ProfileId, Event)>,
@@ -33,11 +35,24 @@ pub(super) enum Request {
     Deploy(Deploy),
 }
 
+/// What is tried again out of the quarantine, and what becomes of its rows: both are durable together.
+#[derive(Debug, Clone, Default)]
+pub struct Retry {
+    /// Events that intake takes now, to be given to profiles.
+    pub events: Vec<Event>,
+    /// What the engine failed on, each for its profile.
+    pub entries: Vec<(ProfileId, EntryBody)>,
+    /// What is wrong with some of the events that are taken.
+    pub noted: Vec<Quarantined>,
+    pub rows: Retried,
+}
+
 impl Request {
     /// About how many entries it makes.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Source { events, quarantined } => events.len() + quarantined.len(),
+            Self::Retry(retry) => retry.events.len() + retry.entries.len() + retry.rows.refused.len(),
             Self::Platform { events, outbox } => events.len().max(outbox.len()),
             Self::Relays(relays) => relays.len(),
             Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
@@ -63,7 +78,7 @@ pub(super) async fn build(
     let events: Vec<&Event> = requests
         .iter()
         .flat_map(|request| match request {
-            Request::Source { events, .. } => events.as_slice(),
+            Request::Source { events, .. } | Request::Retry(Retry { events, .. }) => events.as_slice(),
             _ => &[],
         })
         .collect();
@@ -76,6 +91,24 @@ pub(super) async fn build(
                 maker.append.quarantined.extend(quarantined);
                 for event in events {
                     maker.source_event(resolver, event);
+                }
+            }
+            Request::Retry(Retry { events, entries, noted, rows }) => {
+                maker.append.quarantined.extend(noted);
+                maker.append.retried.taken.extend(rows.taken);
+                maker.append.retried.refused.extend(rows.refused);
+                for event in events {
+                    maker.source_event(resolver, event);
+                }
+                for (profile, body) in entries {
+                    match body {
+                        EntryBody::Event(event) => {
+                            let profile = addressee(journal, resolver, profile, &event).await?;
+                            maker.event(profile, event);
+                        }
+                        // What was handed over goes to whom it was promised.
+                        body => maker.push(Target::Profile(profile), body),
+                    }
                 }
             }
             Request::Platform { events, outbox } => {
@@ -159,7 +192,8 @@ impl Maker {
             source: event.source.clone(),
             received_at: self.received_at,
             code: "invalid".to_owned(),
-            reason: "the event names nobody: it has neither `userId` nor `anonymousId`".to_owned(),
+            mistakes: vec![Mistake::of_all("the event names nobody: it has neither `userId` nor `anonymousId`")],
+            call: None,
             payload: serde_json::to_string(event).unwrap_or_default(),
         });
     }

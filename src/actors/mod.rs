@@ -38,6 +38,7 @@ pub use board::WAITING_LIMIT;
 pub use carrier::{Carrier, Performing};
 pub use clock::Clock;
 pub use gauges::Reading;
+pub use group::Retry;
 pub use memory::MemoryReading;
 pub use platform::{Accepted, Platform, Refused, StartError, StartWith};
 pub use recovery::Deployed;

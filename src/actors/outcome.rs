@@ -3,14 +3,9 @@
 use crate::channels::Outcome;
 use crate::engine::{Effect, EffectBody};
 use crate::lang::rules::MessageClass;
-use crate::model::event::PLATFORM_SOURCE;
-use crate::model::platform_event::{
-    AUDIENCE_FAILED, AUDIENCE_SUPPRESSED, AUDIENCE_SYNCED, EMAIL_FAILED, EMAIL_SENT, EMAIL_SUPPRESSED, EMAIL_UNKNOWN,
-    WEBHOOK_FAILED, WEBHOOK_SENT, WEBHOOK_UNKNOWN,
-};
-use crate::model::value::ValueMap;
-use crate::model::{Event, EventKind, Span, Timestamp, Value};
+use crate::model::{Span, Timestamp};
 use crate::store::outbox::{OutboxStatus, OutboxUpdate};
+use crate::store::outcome::event_of;
 
 use super::group::Request;
 
@@ -87,57 +82,8 @@ fn silent(update: OutboxUpdate) -> Request {
 }
 
 fn told(effect: &Effect, update: OutboxUpdate, reason: Option<String>) -> Request {
-    let event = event(effect, update.status, reason, update.at);
+    let event = event_of(effect, update.status, reason, update.at);
     Request::Platform { events: vec![(effect.profile, event)], outbox: vec![update] }
-}
-
-fn event(effect: &Effect, status: OutboxStatus, reason: Option<String>, now: Timestamp) -> Event {
-    let mut properties = ValueMap::new();
-    let mut say = |name: &str, value: String| properties.insert(name.to_owned(), Value::Text(value));
-    say("effect_id", effect.id.to_string());
-    say("channel", effect.body.kind().to_owned());
-    if let Some(origin) = &effect.origin {
-        say("journey", origin.journey.clone());
-        say("run_id", origin.run.to_string());
-        say("step", origin.step.clone());
-    }
-    if let Some(reason) = reason {
-        say("reason", reason);
-    }
-    if let EffectBody::Email { template, .. } = &effect.body {
-        say("template", template.clone());
-    }
-    Event {
-        // An outcome is told once, however often telling it was tried.
-        message_id: format!("{}:{}", effect.id, status.as_str()),
-        kind: EventKind::Platform,
-        name: name(&effect.body, status).to_owned(),
-        source: PLATFORM_SOURCE.to_owned(),
-        timestamp: now,
-        user_id: None,
-        anonymous_id: None,
-        previous_id: None,
-        group_id: None,
-        properties,
-        traits: ValueMap::new(),
-        context: ValueMap::new(),
-    }
-}
-
-fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
-    use OutboxStatus::{Expired, Sent, Suppressed, Unknown};
-    match (body, status) {
-        (EffectBody::Email { .. }, Sent) => EMAIL_SENT,
-        (EffectBody::Email { .. }, Suppressed | Expired) => EMAIL_SUPPRESSED,
-        (EffectBody::Email { .. }, Unknown) => EMAIL_UNKNOWN,
-        (EffectBody::Email { .. }, _) => EMAIL_FAILED,
-        (EffectBody::Webhook { .. }, Sent) => WEBHOOK_SENT,
-        (EffectBody::Webhook { .. }, Unknown) => WEBHOOK_UNKNOWN,
-        (EffectBody::Webhook { .. }, _) => WEBHOOK_FAILED,
-        (EffectBody::Audience { .. }, Sent) => AUDIENCE_SYNCED,
-        (EffectBody::Audience { .. }, Suppressed | Expired) => AUDIENCE_SUPPRESSED,
-        (EffectBody::Audience { .. }, _) => AUDIENCE_FAILED,
-    }
 }
 
 #[cfg(test)]
@@ -145,6 +91,8 @@ mod tests {
     use super::*;
     use crate::channels::breaker::Contact;
     use crate::engine::transition::EffectConsent;
+    use crate::model::platform_event::{EMAIL_SENT, EMAIL_UNKNOWN};
+    use crate::model::value::ValueMap;
     use crate::model::{ConsentKey, EffectId, ProfileId};
 
     fn mail(class: MessageClass) -> Effect {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::engine::Effect;
 use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
+use crate::intake::POISON;
 use crate::model::event::PLATFORM_SOURCE;
 use crate::model::{EntryBody, Offset, ProfileId, ShardId, Skipped, Timestamp};
-use crate::store::journal::Quarantined;
+use crate::store::journal::{Mistake, Quarantined};
 use crate::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 
 use super::customer::{Failed, Poison, Told};
@@ -118,6 +119,9 @@ impl Pending {
         });
         tracing::error!(%profile, skipped = ?skip.map(|skip| skip.skipped), "the engine failed; see the quarantine");
         self.commit.relays.extend(skip.as_ref().map(Relay::skip));
+        if let Failed::Entry(entry) = &what {
+            self.commit.relays.extend(Relay::in_place_of(entry));
+        }
         let (source, received_at, payload) = match &what {
             Failed::Entry(entry) => {
                 let source = match &entry.body {
@@ -134,8 +138,8 @@ impl Pending {
             Failed::Wake(_) => "could not do what was due at this instant",
             Failed::Profile => "could not go on with this profile",
         };
-        let reason = format!("the engine {doing}: {reason}");
-        let row = Quarantined { source, received_at, code: "poison".to_owned(), reason, payload };
+        let mistakes = vec![Mistake::of_all(format!("the engine {doing}: {reason}"))];
+        let row = Quarantined { source, received_at, code: POISON.to_owned(), mistakes, call: None, payload };
         self.commit.poison.push(Poisoned { profile, skip, row });
         skip
     }

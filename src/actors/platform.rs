@@ -22,7 +22,7 @@ use super::board::Board;
 use super::carrier::{self, Carrier};
 use super::channel::{self, ChannelActor};
 use super::gauges::Reading;
-use super::group::Request;
+use super::group::{Request, Retry};
 use super::memory::Waiting;
 use super::recovery::{self, Deployed, Left};
 use super::relay::{self, RelayActor};
@@ -214,6 +214,15 @@ impl Platform {
         let bytes = events.capacity() * size_of::<Event>() + events.iter().map(Weight::held).sum::<usize>();
         let _waiting = Waiting::new(&self.inner.board.memory, bytes);
         self.append(Request::Source { events, quarantined }).await
+    }
+
+    /// Takes what is tried again out of the quarantine. Its rows change together with the entries that it makes.
+    ///
+    /// # Errors
+    /// See [`Refused`]: nothing changed, unless the answer of the store was lost.
+    pub async fn retry(&self, retry: Retry) -> Result<Accepted, Refused> {
+        self.ready()?;
+        self.append(Request::Retry(retry)).await
     }
 
     /// Takes an event of the platform itself (a click, an unsubscription) for a known profile.

@@ -18,6 +18,7 @@ mod report;
 mod schema;
 mod segment;
 mod serve;
+mod server;
 mod test;
 
 use std::process::ExitCode;

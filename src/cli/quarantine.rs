@@ -1,16 +1,15 @@
-//! `tidewater quarantine list`, `quarantine show ID`: what was refused, and why.
+//! `tidewater quarantine`: what was refused, why, and another try.
 
 mod payload;
+mod retry;
 
 use std::process::ExitCode;
 
-use serde_json::{Value as Json, json};
-
-use crate::store::journal::Quarantined;
+use serde_json::Value as Json;
 
 use super::output::{DatabaseArguments, Done, Failure, Format, block_on, print_json, print_table};
 
-/// Look at what was refused.
+/// Look at what was refused, and try it again.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum QuarantineCommand {
     /// The newest events that were refused or set aside, with the reason.
@@ -26,7 +25,7 @@ pub(super) enum QuarantineCommand {
     /// One of them as it came, with the mistakes beside their places.
     #[command(
         after_help = "Example:\n  tidewater quarantine show 5f0c2a9e1b7d43c68e2f90ab13cd5e77\n\n`tidewater quarantine \
-list` shows the ids."
+list` shows the ids. What `--format json` prints can be edited and tried again: `tidewater quarantine retry ID --payload FILE`."
     )]
     Show {
         id: String,
@@ -35,6 +34,7 @@ list` shows the ids."
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    Retry(retry::Arguments),
 }
 
 pub(super) fn run(command: QuarantineCommand) -> Done {
@@ -42,6 +42,7 @@ pub(super) fn run(command: QuarantineCommand) -> Done {
         match command {
             QuarantineCommand::List { limit, database, format } => list(limit, &database, format).await,
             QuarantineCommand::Show { id, database, format } => show(&id, &database, format).await,
+            QuarantineCommand::Retry(arguments) => retry::run(arguments).await,
         }
     })
 }
@@ -49,11 +50,14 @@ pub(super) fn run(command: QuarantineCommand) -> Done {
 async fn list(limit: u64, database: &DatabaseArguments, format: Format) -> Done {
     let items = database.open().await?.quarantine(limit).await?;
     match format {
-        Format::Json => print_json(&items.iter().map(|(id, item)| as_json(id, item)).collect::<Json>())?,
+        Format::Json => print_json(&items.iter().map(|(id, item)| item.shown(id)).collect::<Json>())?,
         Format::Human => {
             let rows: Vec<Vec<String>> = items
                 .into_iter()
-                .map(|(id, item)| vec![id, item.received_at.to_string(), item.source, item.code, item.reason])
+                .map(|(id, item)| {
+                    let reason = item.reason();
+                    vec![id, item.received_at.to_string(), item.source, item.code, reason]
+                })
                 .collect();
             print_table(&["id", "received", "source", "code", "reason"], &rows);
         }
@@ -68,21 +72,14 @@ async fn show(id: &str, database: &DatabaseArguments, format: Format) -> Done {
         )));
     };
     match format {
-        Format::Json => print_json(&as_json(id, &item))?,
+        Format::Json => print_json(&item.shown(id))?,
         Format::Human => {
             anstream::println!("id        {id}\nsource    {}\nreceived  {}", item.source, item.received_at);
-            anstream::println!("code      {}\nreason    {}\n", item.code, item.reason);
-            for line in payload::lines(&item.payload, &item.reason) {
+            anstream::println!("code      {}\nreason    {}\n", item.code, item.reason());
+            for line in payload::lines(&item.payload, &item.mistakes) {
                 anstream::println!("{line}");
             }
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn as_json(id: &str, item: &Quarantined) -> Json {
-    json!({
-        "id": id, "source": item.source, "received_at": item.received_at.to_string(), "code": item.code,
-        "reason": item.reason, "payload": item.payload,
-    })
 }

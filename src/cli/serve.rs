@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::actors::{Clock, Placement, Platform, StartWith, WAITING_LIMIT};
 use crate::engine::Sound;
+use crate::store::home::{Hold, Home};
 use crate::store::{Database, StoreError, lease};
 use crate::workspace::{Config, Program};
 
@@ -79,8 +80,13 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
     }
     let _lock = crate::store::open::lock(&url)?;
     let holder = format!("process {} at http://{address}", std::process::id());
-    let store = Database::open(&url).await?.own(&holder).await?;
+    let store = Database::open_to_own(&url, &holder).await?;
     let mut lease = actix_rt::spawn(hold(store.clone()));
+    store.bring_up_to_date().await?;
+    if let Some(Hold { since, reason }) = store.come_home(Clock::system().now()).await? {
+        tracing::warn!(%since, reason, "nothing is sent: say `tidewater outbox resume` when that is meant");
+    }
+    let home = actix_rt::spawn(stay_home(store.clone()));
     let with = StartWith {
         program,
         waiting_limit: WAITING_LIMIT,
@@ -123,6 +129,10 @@ async fn serve(program: Arc<Program>, mut config: Config, url: String, format: F
         return Err(Failure::new(lost.to_string()));
     }
     platform.stop().await;
+    home.abort();
+    if let Err(error) = store.stay_home(&mut Home::default()).await {
+        tracing::warn!(%error, "how far the database has come could not be noted");
+    }
     if let Err(error) = store.disown().await {
         tracing::warn!(%error, "the lease of the database was not given back: the next server waits until it expires");
     }
@@ -140,6 +150,17 @@ async fn hold(store: Database) -> StoreError {
             Err(lost @ StoreError::Superseded) => return lost,
             // Without the database nothing is written either.
             Err(error) => tracing::warn!(%error, "the lease of the database could not be renewed; trying again"),
+        }
+    }
+}
+
+/// Notes now and then how far the database has come.
+async fn stay_home(store: Database) {
+    let mut home = Home::default();
+    loop {
+        tokio::time::sleep(lease::RENEWAL).await;
+        if let Err(error) = store.stay_home(&mut home).await {
+            tracing::warn!(%error, "how far the database has come could not be noted; trying again");
         }
     }
 }

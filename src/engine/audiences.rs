@@ -16,7 +16,7 @@ use crate::lang::eval::View;
 const EXPIRES_AFTER: Span = Span::DAY.times(7);
 
 /// Changes of one profile whose outcome is waited for: of older ones we believe what they said.
-const UNDER_WAY: usize = 32;
+pub(super) const UNDER_WAY: usize = 32;
 
 impl Turn<'_> {
     /// After a change of membership.

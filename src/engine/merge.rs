@@ -2,9 +2,10 @@
 //! winner takes it in. Each half is one entry, so each happens once.
 
 use crate::model::limit::DEDUPE_FINGERPRINTS;
-use crate::model::{EntryBody, ProfileId, Snapshot, SortedMap};
+use crate::model::{EffectId, EntryBody, ProfileId, Snapshot, SortedMap};
 
 use super::aggregates::AggregateState;
+use super::audiences::UNDER_WAY;
 use super::consent::{set_consent, stricter};
 use super::observe::{note_event, note_moment};
 use super::profile::{Consent, Profile, Run};
@@ -60,7 +61,7 @@ impl Turn<'_> {
             self.profile.account.or_insert_with(name, || value);
         }
         self.profile.seen = newest_of_both(&self.profile.seen, &lost.seen);
-        self.absorb_audiences(lost.audiences);
+        self.absorb_audiences(loser, lost.audiences);
         self.absorb_starts(lost.starts);
         self.profile.goals.extend(lost.goals);
         self.absorb_runs(lost.runs);
@@ -129,10 +130,16 @@ impl Turn<'_> {
     }
 
     /// What the far side holds of the loser it holds of the winner now: the same person.
-    fn absorb_audiences(&mut self, theirs: SortedMap<String, super::profile::AudienceState>) {
+    fn absorb_audiences(&mut self, loser: ProfileId, theirs: SortedMap<String, super::profile::AudienceState>) {
         for (name, lost) in theirs {
             let ours = self.profile.audiences.or_default(name.clone());
             ours.chosen |= lost.chosen;
+            let under_way = lost.under_way.into_iter();
+            ours.inherited.extend(under_way.map(|(nth, change)| (EffectId::of_audience(loser, &name, nth), change)));
+            ours.inherited.extend(lost.inherited);
+            while ours.inherited.len() > UNDER_WAY {
+                ours.inherited.pop_first();
+            }
             if ours.sent.is_empty() {
                 ours.sent = lost.sent;
             } else {

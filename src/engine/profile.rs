@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lang::eval::Recalled;
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Entry, Moment, Offset, ProfileId, RunId, SortedMap, Timestamp};
+use crate::model::{ConsentKey, ConsentState, EffectId, Entry, Moment, Offset, ProfileId, RunId, SortedMap, Timestamp};
 
 use super::aggregates::AggregateState;
 use super::backfill::Unfilled;
@@ -110,6 +110,9 @@ pub struct AudienceState {
     /// Changes whose outcome is not known yet, by their number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub under_way: BTreeMap<u64, AudienceChange>,
+    /// Likewise, of profiles that are merged into this one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inherited: BTreeMap<EffectId, AudienceChange>,
     /// Changes that did not arrive, in a row.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use crate::model::{Entry, Timestamp};
 use crate::workspace::Program;
 
+use super::backfill::{self, Past};
 use super::profile::Profile;
 use super::transition::Transition;
 
@@ -18,6 +19,11 @@ pub trait Engine: Debug + Send + Sync {
     /// See [`super::fire`].
     fn fire(&self, profile: &mut Profile, program: &Program, up_to: Timestamp) -> Transition {
         super::fire(profile, program, up_to)
+    }
+
+    /// See [`backfill::fill`].
+    fn fill(&self, profile: &mut Profile, program: &Program, history: &[Past]) -> Transition {
+        backfill::fill(profile, program, history)
     }
 }
 

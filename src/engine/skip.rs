@@ -1,15 +1,16 @@
 //! Poison: what the engine failed on is passed over for good, so that a replay by a mended engine decides as was lived.
 //!
-//! An entry that is passed over has not come. A wake cannot be left undone in the same way, or it would be due for ever:
-//! see [`skip_wake`].
+//! An entry that is passed over has not come. What others wait for cannot be left undone in the same way, or they would wait
+//! for ever: a wake ([`skip_wake`]), the other half of a merge and a deploy ([`pass_over`]).
 
 use std::collections::BTreeMap;
 
-use crate::model::{Entry, EntryBody, Moment, Offset, ProfileId, Skipped, Target, Timestamp};
+use crate::model::{Deploy, Entry, EntryBody, Moment, Offset, ProfileId, Skipped, Target, Timestamp};
 use crate::workspace::Program;
 
-use super::apply::{apply, close, fire};
-use super::profile::Profile;
+use super::apply::{apply, close, fire, unpark};
+use super::backfill::{Unfilled, is_waiting};
+use super::profile::{Awaited, Profile};
 use super::transition::{Cause, Fact, Transition};
 use super::turn::Turn;
 
@@ -89,8 +90,11 @@ impl Skips {
 
     /// [`super::apply`], for a replay.
     pub fn apply(&self, profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
-        if entry.offset <= profile.applied || self.has(profile.id, Skipped::Entry(entry.offset)) {
+        if entry.offset <= profile.applied {
             return Transition::default();
+        }
+        if self.has(profile.id, Skipped::Entry(entry.offset)) {
+            return pass_over(profile, program, entry);
         }
         let mut out = self.fire(profile, program, Timestamp(entry.received_at.0.saturating_sub(1)));
         out.append(apply(profile, program, entry));
@@ -131,4 +135,91 @@ pub fn skip_wake(profile: &mut Profile, program: &Program, at: Timestamp) -> Tra
     let moment = Moment { at, offset: profile.applied };
     close(Turn::new(profile, program, at, moment, Cause::Time), at, &mut out);
     out
+}
+
+/// Lets an entry go by that is passed over. Where the profile waits for it, it waits no longer: a merge whose other half
+/// cannot be taken in has not brought anything, and of a deploy nothing is taken from the past.
+pub fn pass_over(profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
+    let mut out = Transition::default();
+    if entry.offset <= profile.applied || profile.merged_into.is_some() {
+        return out;
+    }
+    match (&entry.body, profile.awaited) {
+        (EntryBody::Absorb { loser, .. }, Some(Awaited { loser: awaited, moment })) if *loser == awaited => {
+            profile.awaited = None;
+            go_on(profile, program, moment, Cause::Merge, entry.offset, &mut out);
+            out.append(fire(profile, program, before(entry.received_at)));
+        }
+        (EntryBody::Deploy(_), None) if profile.applied.0 > 0 && !is_waiting(profile) => {
+            let moment = Moment { at: entry.received_at, offset: entry.offset };
+            go_on(profile, program, moment, Cause::Deploy, entry.offset, &mut out);
+        }
+        _ => {}
+    }
+    out
+}
+
+/// The deploy that a profile waits for its history to take in, as an entry.
+#[must_use]
+pub fn unfilled_deploy(profile: &Profile, program: &Program) -> Option<Entry> {
+    let Unfilled { moment, keys } = profile.unfilled.as_ref()?;
+    let deploy = Deploy { version: program.version.clone(), unknown: keys.clone() };
+    let (offset, received_at) = (moment.offset, moment.at);
+    Some(Entry { offset, received_at, target: Target::Everyone, body: EntryBody::Deploy(deploy) })
+}
+
+/// As [`pass_over`], for the deploy that waits for the profile's history.
+pub fn pass_over_unfilled(profile: &mut Profile, program: &Program) -> Transition {
+    let mut out = Transition::default();
+    if let Some(Unfilled { moment, .. }) = profile.unfilled.take() {
+        let last = profile.applied;
+        go_on(profile, program, moment, Cause::Deploy, last, &mut out);
+    }
+    out
+}
+
+/// Goes on from `moment`, at which the profile began to wait, with what was parked since; `last` is the last entry that came.
+fn go_on(profile: &mut Profile, program: &Program, moment: Moment, cause: Cause, last: Offset, out: &mut Transition) {
+    profile.applied = moment.offset;
+    // The program may be another than the one that these were worked out by.
+    profile.slots.0 = None;
+    profile.members.forget();
+    profile.ends.forget();
+    close(Turn::new(profile, program, moment.at, moment, cause), before(moment.at), out);
+    unpark(profile, program, out);
+    profile.applied = last;
+}
+
+fn before(at: Timestamp) -> Timestamp {
+    Timestamp(at.0.saturating_sub(1))
+}
+
+/// The parked entry by which a step fails that goes on with what was parked; `None` where it fails without any.
+#[must_use]
+pub fn culprit(profile: &Profile, fails: impl Fn(&mut Profile) -> bool) -> Option<Entry> {
+    let fails_with = |count: usize| {
+        let mut tried = profile.clone();
+        tried.parked.truncate(count);
+        fails(&mut tried)
+    };
+    if fails_with(0) {
+        return None;
+    }
+    // The first so many go well, and so many do not.
+    let (mut well, mut ill) = (0, profile.parked.len());
+    while well + 1 < ill {
+        let middle = usize::midpoint(well, ill);
+        if fails_with(middle) { ill = middle } else { well = middle }
+    }
+    profile.parked.get(ill.checked_sub(1)?).cloned()
+}
+
+/// Takes an entry out of those that are parked, as if it had not come.
+pub fn unpark_without(profile: &mut Profile, parked: Offset) {
+    profile.parked.retain(|entry| entry.offset != parked);
+    if profile.applied == parked {
+        let begin = profile.awaited.map(|awaited| awaited.moment.offset);
+        let begin = begin.or(profile.unfilled.as_ref().map(|unfilled| unfilled.moment.offset));
+        profile.applied = profile.parked.last().map(|entry| entry.offset).or(begin).unwrap_or(parked);
+    }
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::lang::rules::MessageClass;
 use crate::model::value::ValueMap;
-use crate::model::{EffectId, Entry, EntryBody, ProfileId, RunId, Timestamp, Value};
+use crate::model::{EffectId, Entry, EntryBody, ProfileId, RunId, Snapshot, Target, Timestamp, Value};
 
+use super::profile::Profile;
 use super::skip::Skip;
+use super::snapshot;
 
 /// The outcome of one application. Empty where the entry was a repeat or touched nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -73,6 +75,18 @@ impl Relay {
     #[must_use]
     pub fn forward(entry: &Entry, to: ProfileId) -> Self {
         Self { id: format!("forward:{}", entry.offset.0), to, body: entry.body.clone() }
+    }
+
+    /// What follows from an entry that is passed over and that somebody waits for the result of: a profile that does not
+    /// hand over brings nothing to the one that it is merged into.
+    #[must_use]
+    pub fn in_place_of(entry: &Entry) -> Option<Self> {
+        let (Target::Profile(loser), EntryBody::MergeAway { winner }) = (entry.target, &entry.body) else {
+            return None;
+        };
+        let nothing = Snapshot(snapshot::encode(&Profile::new(loser)));
+        let body = EntryBody::Absorb { loser, snapshot: nothing };
+        Some(Self { id: format!("nothing:{}:{loser}", entry.offset.0), to: *winner, body })
     }
 
     /// Tells the journal what a profile passes over.
@@ -142,6 +156,9 @@ pub enum EffectBody {
     },
 }
 
+/// The kind of channel that mirrors audiences.
+pub const AUDIENCE_SYNC: &str = "audience_sync";
+
 impl EffectBody {
     /// The kind of channel that carries it: `email`, `webhook`, `audience_sync`.
     #[must_use]
@@ -149,7 +166,7 @@ impl EffectBody {
         match self {
             Self::Email { .. } => "email",
             Self::Webhook { .. } => "webhook",
-            Self::Audience { .. } => "audience_sync",
+            Self::Audience { .. } => AUDIENCE_SYNC,
         }
     }
 

@@ -12,12 +12,14 @@ pub(super) struct Doors {
     pub(super) platform: Platform,
     pub(super) database: Database,
     intake: RwLock<Arc<Intake>>,
+    /// Held by whoever tries again what is in the quarantine.
+    pub(super) retrying: tokio::sync::Mutex<()>,
 }
 
 impl Doors {
     pub(super) fn new(platform: Platform, database: Database) -> Self {
         let intake = RwLock::new(Arc::new(Intake::new(platform.program())));
-        Self { platform, database, intake }
+        Self { platform, database, intake, retrying: tokio::sync::Mutex::default() }
     }
 
     /// Intake under the program that runs now.

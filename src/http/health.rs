@@ -11,10 +11,16 @@ pub(super) async fn alive() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
-/// `GET /readyz`: events are being taken.
+/// `GET /readyz`: events are being taken. Where nothing is sent it says so: that keeps no event out.
 pub(super) async fn ready(doors: web::Data<Doors>) -> HttpResponse {
-    match doors.platform.ready() {
-        Ok(()) => HttpResponse::Ok().json(json!({ "status": "ready" })),
-        Err(why) => refused(&why),
+    if let Err(why) = doors.platform.ready() {
+        return refused(&why);
     }
+    let mut body = json!({ "status": "ready" });
+    if let Ok(Some(hold)) = doors.database.sending_hold().await {
+        body["sending"] = json!("held");
+        body["reason"] = json!(hold.reason);
+        body["help"] = json!("`tidewater outbox resume` sends again");
+    }
+    HttpResponse::Ok().json(body)
 }

@@ -30,7 +30,7 @@ pub(super) struct Page {
 }
 
 impl Page {
-    fn rows(&self) -> u64 {
+    pub(super) fn rows(&self) -> u64 {
         self.limit.unwrap_or(PAGE_ROWS).clamp(1, PAGE_ROWS_AT_MOST)
     }
 }
@@ -136,23 +136,7 @@ pub(super) async fn journey_report(name: web::Path<String>, doors: web::Data<Doo
     }
 }
 
-/// `GET /api/v1/quarantine`: what was refused or reported, newest first.
-pub(super) async fn quarantine(page: web::Query<Page>, doors: web::Data<Doors>) -> HttpResponse {
-    match doors.database.quarantine(page.rows()).await {
-        Ok(rows) => {
-            let rows = rows.iter().map(|(id, row)| {
-                json!({
-                    "id": id, "source": row.source, "received_at": row.received_at.to_string(), "code": row.code,
-                    "reason": row.reason, "payload": row.payload,
-                })
-            });
-            HttpResponse::Ok().json(json!({ "quarantine": rows.collect::<Json>() }))
-        }
-        Err(error) => broken(&error),
-    }
-}
-
-fn broken(error: &StoreError) -> HttpResponse {
+pub(super) fn broken(error: &StoreError) -> HttpResponse {
     tracing::error!(%error, "a read of the store failed");
     failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read at the moment")
 }

@@ -10,10 +10,12 @@ use crate::actors::{MemoryReading, Reading};
 use super::doors::Doors;
 
 pub(super) async fn metrics(doors: web::Data<Doors>) -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text(&doors.platform.reading()))
+    // A database that does not answer says nothing of it; the rest can be told.
+    let is_held = matches!(doors.database.sending_hold().await, Ok(Some(_)));
+    HttpResponse::Ok().content_type("text/plain; version=0.0.4").body(text(&doors.platform.reading(), is_held))
 }
 
-fn text(reading: &Reading) -> String {
+fn text(reading: &Reading, is_held: bool) -> String {
     let numbers = [
         ("tidewater_journal_entries_total", "counter", "Entries appended to the journal.", reading.entries),
         ("tidewater_waiting_entries", "gauge", "Entries and ticks on their way through the shards.", reading.waiting),
@@ -36,6 +38,7 @@ fn text(reading: &Reading) -> String {
         ),
         ("tidewater_wakes_in_memory", "gauge", "Wakes of profiles that are in memory.", reading.wakes_in_memory),
         ("tidewater_state_commits_total", "counter", "Transactions of state.", reading.commits),
+        ("tidewater_sending_held", "gauge", "1 while nothing is sent until a person says so.", u64::from(is_held)),
     ];
     let mut out = String::new();
     for (name, kind, help, value) in numbers {
@@ -77,7 +80,8 @@ mod tests {
         let holding = [("crm".to_owned(), true), ("email".to_owned(), false)].into();
         let memory = MemoryReading { allowed: 99, unsaved: 5, ..MemoryReading::default() };
         let reading = Reading { holding, memory, effects: 7, effect_delay: vec![(0.99, 12)], ..Reading::default() };
-        let text = text(&reading);
+        let text = text(&reading, true);
+        assert!(text.contains("tidewater_sending_held 1\n"), "{text}");
         assert!(text.contains("# TYPE tidewater_effects_total counter\ntidewater_effects_total 7\n"), "{text}");
         assert!(text.contains("tidewater_memory_allowed_bytes 99\n"), "{text}");
         assert!(text.contains("tidewater_memory_bytes{part=\"unsaved\"} 5\n"), "{text}");

@@ -16,6 +16,7 @@ mod manage;
 mod metrics;
 mod page;
 mod programs;
+mod quarantine;
 mod routes;
 
 pub use access::Access;

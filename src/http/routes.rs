@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::access::{self, Access};
-use super::{collect, health, links, manage, metrics, programs};
+use super::{collect, health, links, manage, metrics, programs, quarantine};
 
 /// One way in.
 #[derive(Debug, Clone)]
@@ -41,7 +41,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/api/v1/journeys/{name}/report", Access::ApiKey, || web::get().to(manage::journey_report)),
     route(Method::GET, "/api/v1/program", Access::ApiKey, || web::get().to(programs::in_force)),
     route(Method::POST, "/api/v1/program", Access::ApiKey, || web::post().to(programs::deploy)),
-    route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(manage::quarantine)),
+    route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(quarantine::list)),
+    route(Method::POST, "/api/v1/quarantine/retry", Access::ApiKey, || web::post().to(quarantine::retry)),
 ];
 
 /// Puts the table into an app. Keys of the management API are checked here, by the table's word, and not by handlers.

@@ -36,16 +36,19 @@ impl<'a> Fields<'a> {
         self.0.get(name).copied().filter(|raw| raw.get() != "null")
     }
 
-    /// The object as JSON again, without the write key.
-    pub(super) fn without_secrets(&self) -> String {
+    /// The object as JSON again, without the write key, and with what its request says in place of these fields.
+    pub(super) fn without_secrets(&self, said: &[(&str, String)]) -> String {
+        let is_kept = |name: &str| name != WRITE_KEY && said.iter().all(|(other, _)| *other != name);
+        let own = self.0.iter().map(|(name, raw)| (name.as_str(), raw.get())).filter(|(name, _)| is_kept(name));
+        let fields = own.chain(said.iter().map(|(name, json)| (*name, json.as_str())));
         let mut json = String::from("{");
-        for (name, raw) in self.0.iter().filter(|(name, _)| *name != WRITE_KEY) {
+        for (name, value) in fields {
             if json.len() > 1 {
                 json.push(',');
             }
-            json.push_str(&serde_json::Value::from(name.as_str()).to_string());
+            json.push_str(&serde_json::Value::from(name).to_string());
             json.push(':');
-            json.push_str(raw.get());
+            json.push_str(value);
         }
         json.push('}');
         json

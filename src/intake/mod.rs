@@ -4,9 +4,11 @@
 //! event by itself, checks it against the limits and the tracking plan, cleans its traits, and says what was accepted,
 //! what was refused and why. No clock and no chance: the time of arrival and fresh message ids come in by [`Arrival`].
 
+mod again;
 pub mod clean;
 mod decode;
 mod field;
+mod mend;
 mod plan;
 mod refusal;
 mod request;
@@ -15,6 +17,8 @@ mod times;
 mod traits;
 mod values;
 
+pub use again::{Again, POISON};
+pub use mend::Mend;
 pub use refusal::{BadRequest, Refusal};
 pub use request::{Call, Request};
 pub use take::{Arrival, Intake, Taken};

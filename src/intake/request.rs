@@ -42,6 +42,16 @@ impl Call {
         })
     }
 
+    /// The call's name, as in `/v1/track`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Batch => "batch",
+            Self::Import => "import",
+            _ => self.kind().map_or("batch", EventKind::as_str),
+        }
+    }
+
     /// The kind of the one event that such a call carries; `None` for batches, whose events each say theirs.
     #[must_use]
     pub fn kind(self) -> Option<EventKind> {

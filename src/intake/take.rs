@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use crate::lang::rules::EventDeclaration;
 use crate::model::limit::EVENT_BYTES;
 use crate::model::{Event, EventKind, Timestamp, platform_event};
-use crate::store::journal::Quarantined;
+use crate::store::journal::{Mistake, Quarantined};
 use crate::workspace::Program;
 
 use super::decode::{Shared, decode};
-use super::field::Fields;
+use super::field::{Fields, object};
 use super::plan::check_event;
 use super::refusal::Refusal;
 use super::request::Request;
@@ -21,7 +21,7 @@ use super::traits::{clean_traits, undeclared};
 /// Most undeclared names that are told of in the log; a source that makes names up must not fill our memory.
 const NAMES_TOLD: usize = 1_000;
 
-/// Code of a quarantine row about an event that broke the plan and was kept, its declaration not being strict.
+/// Code of a quarantine row about an event that broke the plan and was taken, its declaration not being strict.
 pub const PLAN_BREACH_KEPT: &str = "plan_breach_kept";
 
 /// What a request brings along that its body does not say.
@@ -87,9 +87,8 @@ impl Intake {
             // Not even an envelope: there is nothing to keep.
             Err(refusal) => return taken.refused.push(Refusal { index, ..refusal }),
         };
-        let quarantine = |refusals: &[Refusal]| quarantined(shared.arrival, refusals, raw, &fields);
-        let decoded = decode(raw, &fields, shared).map_err(|refusal| vec![refusal]);
-        match decoded.and_then(|event| self.hold_against_plan(event)) {
+        let quarantine = |refusals: &[Refusal]| quarantined(shared, refusals, raw, &fields);
+        match self.judge(raw, &fields, shared) {
             Ok((event, notes)) => {
                 if !notes.is_empty() {
                     taken.quarantined.push(quarantine(&notes));
@@ -102,6 +101,17 @@ impl Intake {
                 taken.refused.extend(refusals.into_iter().take(1).map(|refusal| Refusal { index, ..refusal }));
             }
         }
+    }
+
+    /// The event, with what is to be said about it; or why it is refused.
+    pub(super) fn judge(
+        &self,
+        raw: &RawValue,
+        fields: &Fields<'_>,
+        shared: &Shared<'_>,
+    ) -> Result<(Event, Vec<Refusal>), Vec<Refusal>> {
+        let decoded = decode(raw, fields, shared).map_err(|refusal| vec![refusal]);
+        decoded.and_then(|event| self.hold_against_plan(event))
     }
 
     /// The event cleaned, with what is to be said about it; or every breach, where the plan is strict.
@@ -142,29 +152,47 @@ impl Intake {
 }
 
 /// A row for the store. Several things wrong with one event make one row.
-fn quarantined(arrival: &Arrival<'_>, refusals: &[Refusal], raw: &RawValue, fields: &Fields<'_>) -> Quarantined {
-    let reasons: Vec<String> = refusals
-        .iter()
-        .map(|refusal| match refusal.path.as_str() {
-            "" => refusal.message.clone(),
-            path => format!("{path}: {}", refusal.message),
-        })
-        .collect();
+pub(super) fn quarantined(
+    shared: &Shared<'_>,
+    refusals: &[Refusal],
+    raw: &RawValue,
+    fields: &Fields<'_>,
+) -> Quarantined {
     Quarantined {
-        source: arrival.source.to_owned(),
-        received_at: arrival.received_at,
-        code: refusals.first().map_or("invalid", |refusal| refusal.code).to_owned(),
-        reason: reasons.join("; "),
-        payload: payload(raw, fields),
+        source: shared.arrival.source.to_owned(),
+        received_at: shared.arrival.received_at,
+        code: code(refusals).to_owned(),
+        mistakes: mistakes(refusals),
+        call: Some(shared.call.name().to_owned()),
+        payload: payload(raw, fields, shared),
     }
 }
 
-/// The event as it came, without the write key. Of one that is too large only the beginning, as a text in an object.
-fn payload(raw: &RawValue, fields: &Fields<'_>) -> String {
-    if raw.get().len() <= EVENT_BYTES {
-        return fields.without_secrets();
+/// The short word for all of it.
+pub(super) fn code(refusals: &[Refusal]) -> &'static str {
+    refusals.first().map_or("invalid", |refusal| refusal.code)
+}
+
+pub(super) fn mistakes(refusals: &[Refusal]) -> Vec<Mistake> {
+    let mistake = |Refusal { path, message, .. }: &Refusal| Mistake { path: path.clone(), message: message.clone() };
+    refusals.iter().map(mistake).collect()
+}
+
+/// The event as it came, without the write key, and with what its batch says for all, so that it can be tried again by
+/// itself. Of one that is too large only the beginning, as a text in an object.
+fn payload(raw: &RawValue, fields: &Fields<'_>, shared: &Shared<'_>) -> String {
+    if raw.get().len() > EVENT_BYTES {
+        let beginning: String = fields.without_secrets(&[]).chars().take(4_096).collect();
+        return serde_json::json!({ "bytes": raw.get().len(), "beginning": beginning }).to_string();
     }
-    let whole = fields.without_secrets();
-    let beginning: String = whole.chars().take(4_096).collect();
-    serde_json::json!({ "bytes": raw.get().len(), "beginning": beginning }).to_string()
+    let mut said = Vec::new();
+    if let (None, Some(sent_at)) = (fields.get("sentAt"), shared.sent_at) {
+        said.push(("sentAt", serde_json::json!(sent_at.to_string()).to_string()));
+    }
+    if let (false, Ok(own)) = (shared.context.is_empty(), object(fields, "context")) {
+        let mut context = shared.context.clone();
+        context.extend(own);
+        said.extend(serde_json::to_string(&context).ok().map(|context| ("context", context)));
+    }
+    fields.without_secrets(&said)
 }

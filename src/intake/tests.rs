@@ -336,7 +336,7 @@ fn a_breach_of_a_plan_that_is_not_strict_is_kept_and_told() {
     assert_eq!(taken.accepted[0].properties["price"], Value::from("9"));
     let codes: Vec<_> = taken.quarantined.iter().map(|row| row.code.as_str()).collect();
     assert_eq!(codes, ["plan_breach_kept"]);
-    assert!(taken.quarantined[0].reason.contains("properties.price: must be a number, got a text"));
+    assert!(taken.quarantined[0].reason().contains("properties.price: must be a number, got a text"));
 }
 
 #[test]

@@ -8,6 +8,9 @@ use super::clean::clean;
 use super::plan::conform;
 use super::refusal::Refusal;
 
+/// Code of what is said of a trait that was left out; the rest of its event is taken.
+pub const TRAIT_LEFT_OUT: &str = "trait_left_out";
+
 /// Cleans every declared trait in place and says what was left out. `null`, which clears a trait, stays.
 pub(super) fn clean_traits(declared: &[TraitDeclaration], traits: &mut ValueMap) -> Vec<Refusal> {
     let mut left_out = Vec::new();
@@ -28,13 +31,13 @@ fn clean_one(declaration: &TraitDeclaration, value: &mut Value) -> Result<(), Re
     let path = format!("traits.{}", declaration.name);
     if let Value::Text(text) = value {
         for cleaner in &declaration.clean {
-            *text = clean(cleaner, text).map_err(|why| Refusal::new("trait_left_out", path.as_str(), why))?;
+            *text = clean(cleaner, text).map_err(|why| Refusal::new(TRAIT_LEFT_OUT, path.as_str(), why))?;
         }
     }
     let mut breaches = Vec::new();
     conform(&declaration.kind, declaration.one_of.as_deref(), value, &path, &mut breaches);
     match breaches.into_iter().next() {
-        Some(breach) => Err(Refusal { code: "trait_left_out", ..breach }),
+        Some(breach) => Err(Refusal { code: TRAIT_LEFT_OUT, ..breach }),
         None => Ok(()),
     }
 }

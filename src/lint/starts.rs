@@ -30,7 +30,8 @@ impl Happening<'_> {
 const OF_MAIL: [&str; 5] =
     [event::EMAIL_SENT, event::EMAIL_FAILED, event::EMAIL_SUPPRESSED, event::EMAIL_UNKNOWN, event::EMAIL_CLICKED];
 const OF_HOOKS: [&str; 3] = [event::WEBHOOK_SENT, event::WEBHOOK_FAILED, event::WEBHOOK_UNKNOWN];
-const OF_AUDIENCES: [&str; 3] = [event::AUDIENCE_SYNCED, event::AUDIENCE_FAILED, event::AUDIENCE_SUPPRESSED];
+const OF_AUDIENCES: [&str; 4] =
+    [event::AUDIENCE_SYNCED, event::AUDIENCE_FAILED, event::AUDIENCE_SUPPRESSED, event::AUDIENCE_DROPPED];
 
 /// The events that runs of this journey bring about, clicks of the customer included.
 pub(super) fn happenings(journey: &Journey) -> Vec<Happening<'_>> {

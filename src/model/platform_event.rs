@@ -31,6 +31,8 @@ pub const WEBHOOK_UNKNOWN: &str = "Webhook Unknown";
 pub const AUDIENCE_SYNCED: &str = "Audience Synced";
 pub const AUDIENCE_FAILED: &str = "Audience Sync Failed";
 pub const AUDIENCE_SUPPRESSED: &str = "Audience Sync Suppressed";
+/// Somebody decided that the update shall not leave.
+pub const AUDIENCE_DROPPED: &str = "Audience Sync Dropped";
 
 /// What the engine decided. Properties `segment`, or `journey` and `run_id` (and `reason` on exit).
 pub const SEGMENT_ENTERED: &str = "Segment Entered";
@@ -83,6 +85,7 @@ pub const ALL: &[PlatformEvent] = &[
     ours(AUDIENCE_SYNCED, OUTCOME),
     ours(AUDIENCE_FAILED, OUTCOME),
     ours(AUDIENCE_SUPPRESSED, OUTCOME),
+    ours(AUDIENCE_DROPPED, OUTCOME),
     ours(SEGMENT_ENTERED, &["segment"]),
     ours(SEGMENT_EXITED, &["segment"]),
     ours(JOURNEY_STARTED, &["journey", "run_id"]),

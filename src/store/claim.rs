@@ -14,6 +14,7 @@ use crate::model::{ProfileId, Timestamp};
 
 use super::entity::{deny, outbox};
 use super::error::parse_id;
+use super::home;
 use super::identity;
 use super::outbox::{OutboxStatus, read_effect};
 use super::{Database, StoreError};
@@ -140,6 +141,10 @@ impl Database {
     pub async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {
         let transaction = self.begin().await?;
         let mut claim = Claim { served: room.served.clone(), ..Claim::default() };
+        // A copy sends nothing before a person says so.
+        if home::held(&transaction).await?.is_some() {
+            return Ok(claim);
+        }
         let found = find_candidates(&transaction, destination, now, room, &mut claim.drained).await?;
         let rows = lock(&transaction, &found).await?;
         let denied = Denied::read(&transaction, &rows).await?;

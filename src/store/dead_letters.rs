@@ -3,12 +3,18 @@
 //! A server that is running need not be asked: it touches only what is ready or taken, and sees what becomes ready here.
 
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter,
+    QuerySelect,
+};
 
-use crate::model::{EffectId, Timestamp};
+use crate::engine::transition::{AUDIENCE_SYNC, Relay};
+use crate::model::{EffectId, EntryBody, Offset, Timestamp};
 
 use super::entity::outbox;
-use super::outbox::OutboxStatus;
+use super::outbox::{OutboxStatus, read_effect};
+use super::outcome::event_of;
+use super::state::write_relays;
 use super::{Database, StoreError};
 
 /// Which effects; what is empty selects everything.
@@ -18,12 +24,16 @@ pub struct Selection {
     pub statuses: Vec<OutboxStatus>,
     pub destination: Option<String>,
     pub journey: Option<String>,
+    /// Only what was decided before this instant.
+    pub decided_before: Option<Timestamp>,
 }
 
 /// What can be sent again: nothing of it is under way, and the far side has not taken it for certain.
 pub const RETRIABLE: [OutboxStatus; 3] = [OutboxStatus::Failed, OutboxStatus::Unknown, OutboxStatus::Dropped];
 /// What can be dropped: all that may still leave, or be sent again.
 pub const DROPPABLE: [OutboxStatus; 3] = [OutboxStatus::Ready, OutboxStatus::Failed, OutboxStatus::Unknown];
+
+const DROPPED: &str = "dropped, by hand";
 
 impl Selection {
     pub(super) fn condition(&self) -> Condition {
@@ -39,6 +49,9 @@ impl Selection {
         }
         if let Some(journey) = &self.journey {
             all = all.add(outbox::Column::Journey.eq(journey));
+        }
+        if let Some(before) = self.decided_before {
+            all = all.add(outbox::Column::DecidedAt.lt(before.0));
         }
         all
     }
@@ -56,6 +69,7 @@ impl Database {
     /// # Errors
     /// The database failed: nothing changed.
     pub async fn retry_effects(&self, selection: &Selection, now: Timestamp) -> Result<u64, StoreError> {
+        let transaction = self.begin().await?;
         let in_time = outbox::Column::ExpiresAt.is_null().or(outbox::Column::ExpiresAt.gt(now.0));
         let done = outbox::Entity::update_many()
             .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Ready.as_str()))
@@ -66,8 +80,9 @@ impl Database {
             .col_expr(outbox::Column::Detail, Expr::value("to be sent again, by hand"))
             .filter(selection.among(&RETRIABLE))
             .filter(in_time)
-            .exec(&self.write)
+            .exec(&transaction)
             .await?;
+        transaction.commit().await?;
         Ok(done.rows_affected)
     }
 
@@ -76,13 +91,44 @@ impl Database {
     /// # Errors
     /// The database failed: nothing changed.
     pub async fn drop_effects(&self, selection: &Selection, now: Timestamp) -> Result<u64, StoreError> {
-        let done = outbox::Entity::update_many()
-            .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Dropped.as_str()))
-            .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))
-            .col_expr(outbox::Column::Detail, Expr::value("dropped, by hand"))
-            .filter(selection.among(&DROPPABLE))
-            .exec(&self.write)
-            .await?;
-        Ok(done.rows_affected)
+        let transaction = self.begin().await?;
+        let dropped = drop_in(&transaction, selection, now).await?;
+        transaction.commit().await?;
+        Ok(dropped)
     }
+}
+
+/// The dropping itself. The people concerned by updates of audiences hear of it by way of the relays: what did not leave the
+/// far side does not hold, or holds still.
+pub(super) async fn drop_in(
+    transaction: &DatabaseTransaction,
+    selection: &Selection,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    // No claim takes meanwhile what is told to be dropped.
+    let mut told =
+        outbox::Entity::find().filter(selection.among(&DROPPABLE)).filter(outbox::Column::Channel.eq(AUDIENCE_SYNC));
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        told = told.lock_exclusive();
+    }
+    let mut relays = Vec::new();
+    for row in told.all(transaction).await? {
+        let effect = read_effect(&row)?;
+        let event = event_of(&effect, OutboxStatus::Dropped, Some(DROPPED.to_owned()), now);
+        relays.push(Relay {
+            id: format!("dropped:{}:{}", effect.id, now.0),
+            to: effect.profile,
+            body: EntryBody::Event(event),
+        });
+    }
+    let relays: Vec<_> = relays.iter().map(|relay| (Offset(0), relay)).collect();
+    write_relays(transaction, &relays).await?;
+    let done = outbox::Entity::update_many()
+        .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Dropped.as_str()))
+        .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))
+        .col_expr(outbox::Column::Detail, Expr::value(DROPPED))
+        .filter(selection.among(&DROPPABLE))
+        .exec(transaction)
+        .await?;
+    Ok(done.rows_affected)
 }

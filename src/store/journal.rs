@@ -12,7 +12,7 @@ use super::entity::{deploy, journal_block, relay, schedule_fired};
 use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
-pub use super::quarantine::Quarantined;
+pub use super::quarantine::{Mistake, Quarantined, Retried};
 use super::skips;
 use super::{Database, StoreError};
 
@@ -30,6 +30,8 @@ pub struct Append {
     /// Journey and the instant of its schedule that these entries fire.
     pub schedules_fired: Vec<(String, Timestamp)>,
     pub quarantined: Vec<Quarantined>,
+    /// Of the quarantine: what was tried again, and goes with these entries or stays.
+    pub retried: Retried,
 }
 
 /// Where the journal ends. Offset 0 and time [`Timestamp::MIN`] when it is empty.
@@ -83,6 +85,7 @@ impl Database {
         let fired = fired.into_iter().map(|(journey, at)| row![journey, at.0]).collect();
         SCHEDULES.write(&transaction, fired).await?;
         quarantine::write(&transaction, &append.quarantined).await?;
+        quarantine::write_retried(&transaction, &append.retried).await?;
         transaction.commit().await?;
         Ok(())
     }

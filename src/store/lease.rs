@@ -3,11 +3,13 @@
 //! The owner renews its lease; whoever finds it expired takes it over and raises the number. Every transaction of the
 //! owner holds on to the row with its own number, so that a server that was away for longer than its lease (stopped,
 //! swapped out, cut off) writes nothing any more, whatever it had under way, and a takeover waits for what is being
-//! committed. SQLite has a lock file instead: see [`super::open::lock`].
+//! committed. The schema is changed under the lease as well. SQLite has a lock file instead: see [`super::open::lock`].
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, Schema, Statement, TransactionTrait,
+};
 
 use crate::model::Timestamp;
 
@@ -25,6 +27,19 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// The database's clock, in milliseconds.
 const NOW: &str = "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
+/// The table and its one row, where they are not there.
+pub(super) async fn make_table(database: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let schema = Schema::new(database.get_database_backend());
+    database.execute(schema.create_table_from_entity(lease::Entity).if_not_exists()).await?;
+    let nobody =
+        "INSERT INTO lease (fence, holder, since, until) SELECT 0, '', 0, 0 WHERE NOT EXISTS (SELECT 1 FROM lease)";
+    database.execute_unprepared(nobody).await?;
+    Ok(())
+}
+
+/// Servers that meet at an empty database make the table one after the other: the number of a lock that is nobody else's.
+const MAKING: i64 = 0x7469_6465;
+
 impl Database {
     /// Makes this handle the one that writes. Where another server has the database, waits to see whether that still
     /// lives: its lease is taken over once it expires. `holder` tells people who it is. On SQLite there is nothing to do.
@@ -35,6 +50,7 @@ impl Database {
         if self.write.get_database_backend() != DbBackend::Postgres {
             return Ok(self);
         }
+        self.make_room().await?;
         let mut seen: Option<lease::Model> = None;
         loop {
             if let Some(fence) = self.take(holder).await? {
@@ -72,6 +88,28 @@ impl Database {
             self.write.execute_raw(postgres("UPDATE lease SET until = 0 WHERE fence = $1", [fence.into()])).await?;
         }
         Ok(())
+    }
+
+    async fn make_room(&self) -> Result<(), StoreError> {
+        let transaction = self.write.begin().await?;
+        transaction.execute_raw(postgres("SELECT pg_advisory_xact_lock($1)", [MAKING.into()])).await?;
+        make_table(&transaction).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Whether a server has the database now, and which: for those who are about to change its schema beside it.
+    pub(super) async fn owner(&self) -> Result<Option<String>, StoreError> {
+        if self.write.get_database_backend() != DbBackend::Postgres || self.fence.is_some() {
+            return Ok(None);
+        }
+        let is_there = postgres("SELECT to_regclass($1) IS NOT NULL AS there", ["lease".into()]);
+        let row = self.write.query_one_raw(is_there).await?;
+        if !row.map(|row| row.try_get::<bool>("", "there")).transpose()?.unwrap_or_default() {
+            return Ok(None);
+        }
+        let sql = format!("SELECT holder FROM lease WHERE until >= {NOW}");
+        let row = self.write.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?;
+        Ok(row.map(|row| row.try_get("", "holder")).transpose()?)
     }
 
     /// Raises the number, if nobody has the lease.

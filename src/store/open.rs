@@ -27,15 +27,57 @@ impl Database {
     /// # Errors
     /// The database cannot be reached or written, or belongs to a newer or differently sharded Tidewater.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let store = Self::reach(url).await?;
+        store.bring_up_to_date().await?;
+        Ok(store)
+    }
+
+    /// Opens a store for a server, and makes it the one that writes before anything is changed. `holder` tells people who
+    /// it is. What follows: [`Self::bring_up_to_date`], while the lease is renewed.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; or another server has it.
+    pub async fn open_to_own(url: &str, holder: &str) -> Result<Self, StoreError> {
+        Self::reach(url).await?.own(holder).await
+    }
+
+    async fn reach(url: &str) -> Result<Self, StoreError> {
         if let Some(path) = sqlite_path(url) {
             make_folder(path)?;
         }
         let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, Access::Create).await?;
-        migrate(&write).await?;
         let read = connect(url, READERS, Access::Use).await?;
-        let store = Self { write, read, fence: None };
-        store.check_shards().await?;
-        Ok(store)
+        Ok(Self { write, read, fence: None })
+    }
+
+    /// Brings the schema up to date. A server does so under its lease: nobody takes over in the middle of it. A command
+    /// does not where a server has the database, which knows the schema that it has.
+    ///
+    /// # Errors
+    /// The database failed, or belongs to a newer or differently sharded Tidewater, or to a server of an older one.
+    pub async fn bring_up_to_date(&self) -> Result<(), StoreError> {
+        if is_pending(&self.write).await?
+            && let Some(owner) = self.owner().await?
+        {
+            return Err(StoreError::Unusable(format!(
+                "the database has the schema of an earlier Tidewater, and a server of that ({owner}) is running on it: use \
+                 the commands of its version, or stop it first"
+            )));
+        }
+        let held = match self.fence {
+            Some(_) => {
+                let transaction = self.begin().await?;
+                // It has nothing to do meanwhile, however long that takes.
+                transaction.execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+                Some(transaction)
+            }
+            None => None,
+        };
+        migrate(&self.write).await?;
+        if let Some(held) = held {
+            held.commit().await?;
+        }
+        self.check_shards().await
     }
 
     /// Opens a store that is there, for a command beside a running server.
@@ -78,10 +120,12 @@ impl Database {
         let fresh = engine.encode(rand::random::<[u8; 32]>());
         let row = setting::ActiveModel { name: Set(name.clone()), value: Set(fresh) };
         // Whoever comes first makes it; everyone reads what is there.
+        let transaction = self.begin().await?;
         setting::Entity::insert(row)
             .on_conflict(OnConflict::column(setting::Column::Name).do_nothing().to_owned())
-            .exec_without_returning(&self.write)
+            .exec_without_returning(&transaction)
             .await?;
+        transaction.commit().await?;
         let kept = self.setting(&name).await?.unwrap_or_default();
         engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")))
     }
@@ -108,12 +152,9 @@ impl Database {
     }
 
     pub(super) async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
-        setting::Entity::insert(row)
-            .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
-            .exec_without_returning(&self.write)
-            .await?;
-        Ok(())
+        let transaction = self.begin().await?;
+        put(&transaction, name, value).await?;
+        Ok(transaction.commit().await?)
     }
 
     /// A profile's shard follows from its id and the number of shards, so that number is fixed for good.
@@ -191,6 +232,16 @@ impl Database {
         }
         Ok(found)
     }
+}
+
+/// Writes a setting.
+pub(super) async fn put(database: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), StoreError> {
+    let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
+    setting::Entity::insert(row)
+        .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
+        .exec_without_returning(database)
+        .await?;
+    Ok(())
 }
 
 /// Keeps a second server away from a SQLite database while the returned lock lives. PostgreSQL has a lease:
@@ -293,6 +344,16 @@ async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {
         )));
     }
     Migrator::up(database, None).await.map_err(unusable)
+}
+
+/// Whether the schema lacks something.
+async fn is_pending(database: &DatabaseConnection) -> Result<bool, StoreError> {
+    let applied = match seaql_migrations::Entity::find().all(database).await {
+        Ok(applied) => applied.into_iter().map(|one| one.version).collect(),
+        // There is none yet.
+        Err(_) => Vec::new(),
+    };
+    Ok(Migrator::migrations().iter().any(|migration| !applied.contains(&migration.name().to_owned())))
 }
 
 /// Whether the schema is exactly what this program would make it.

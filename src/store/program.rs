@@ -17,11 +17,12 @@ impl Database {
     /// The database failed.
     pub async fn save_program(&self, version: &str, sources: &[(String, String)]) -> Result<(), StoreError> {
         let row = program::ActiveModel { version: Set(version.to_owned()), sources: Set(to_json(&sources)?) };
+        let transaction = self.begin().await?;
         program::Entity::insert(row)
             .on_conflict(OnConflict::column(program::Column::Version).do_nothing().to_owned())
-            .exec_without_returning(&self.write)
+            .exec_without_returning(&transaction)
             .await?;
-        Ok(())
+        Ok(transaction.commit().await?)
     }
 
     /// The sources of a version.

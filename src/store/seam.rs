@@ -99,6 +99,9 @@ pub trait Store: Debug + Send + Sync {
     /// The domains for which claims put effects of a destination aside.
     async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError>;
 
+    /// Tells people that the far side of a destination is left alone until then, or answers.
+    async fn note_silence(&self, destination: &str, until: Option<Timestamp>) -> Result<(), StoreError>;
+
     /// Effects left taken by a process that died, of a destination.
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError>;
 
@@ -226,6 +229,10 @@ impl Store for Database {
 
     async fn queues(&self, destination: &str) -> Result<BTreeSet<String>, StoreError> {
         self.queues(destination).await
+    }
+
+    async fn note_silence(&self, destination: &str, until: Option<Timestamp>) -> Result<(), StoreError> {
+        self.note_silence(destination, until).await
     }
 
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {

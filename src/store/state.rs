@@ -110,7 +110,8 @@ impl Database {
         outbox::OUTBOX.write(&transaction, effects?).await?;
         facts::write(&transaction, commits).await?;
         history::write(&transaction, commits).await?;
-        write_relays(&transaction, commits).await?;
+        let relays = commits.iter().flat_map(|commit| std::iter::repeat(commit.offset).zip(&commit.relays));
+        write_relays(&transaction, &relays.collect::<Vec<_>>()).await?;
         let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
         quarantine::write_poison(&transaction, &poison).await?;
         skips::write(&transaction, poison.iter().filter_map(|poisoned| poisoned.skip)).await?;
@@ -331,13 +332,15 @@ async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCo
     Ok(MEMBERSHIPS.write(transaction, entered).await?)
 }
 
-async fn write_relays(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+/// Keeps relays until they are carried out, each with how far its shard had come.
+pub(super) async fn write_relays(
+    transaction: &DatabaseTransaction,
+    relays: &[(Offset, &Relay)],
+) -> Result<(), StoreError> {
     let mut rows = Vec::new();
-    for commit in commits {
-        for (ordinal, relay) in commit.relays.iter().enumerate() {
-            let body = to_json(&relay.body)?;
-            rows.push(row![relay.id.as_str(), relay.to.to_string(), body, commit.offset.0 as i64, ordinal as i64]);
-        }
+    for (ordinal, (offset, relay)) in relays.iter().enumerate() {
+        let body = to_json(&relay.body)?;
+        rows.push(row![relay.id.as_str(), relay.to.to_string(), body, offset.0 as i64, ordinal as i64]);
     }
     Ok(RELAYS.write(transaction, rows).await?)
 }

@@ -81,6 +81,21 @@ fn a_removal_that_did_not_arrive_is_told_again_without_what_is_held_by_right() {
 }
 
 #[test]
+fn what_somebody_dropped_is_not_held_and_not_decided_again_before_something_changes() {
+    let mut ada = Person::new("ada", program("", ""));
+    let joined = ada.event(0, identify(r#"{"email": "ada@example.com", "plan": "free"}"#));
+    assert_eq!(told(&ada.event(1, outcome(&joined, 0, "Audience Sync Dropped"))), [] as [&str; 0]);
+    assert_eq!(told(&ada.event(2, identify(r#"{"plan": "pro"}"#))), [] as [&str; 0], "it never arrived");
+    let back = ada.event(3, identify(r#"{"plan": "free"}"#));
+    assert_eq!(told(&back), ["+free_on_meta ada@example.com"]);
+    ada.event(4, outcome(&back, 0, "Audience Synced"));
+    // A removal that is dropped leaves the person there, until the next change.
+    let left = ada.event(5, identify(r#"{"plan": "pro"}"#));
+    assert_eq!(told(&ada.event(6, outcome(&left, 0, "Audience Sync Dropped"))), [] as [&str; 0]);
+    assert_eq!(told(&ada.event(7, identify(r#"{"mark": "x"}"#))), ["-free_on_meta ada@example.com"]);
+}
+
+#[test]
 fn outcomes_of_others_change_nothing() {
     let mut ada = Person::new("ada", program("", ""));
     let joined = ada.event(0, identify(r#"{"email": "ada@example.com", "plan": "free"}"#));

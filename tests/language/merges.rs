@@ -188,3 +188,42 @@ fn an_audience_is_told_once_all_is_settled() {
     let left = winner.event(2, identify(r#"{"plan":"pro","email":"new@example.com"}"#));
     assert_eq!(told(&left), ["-free_on_meta old@example.com"]);
 }
+
+/// The event that tells of the outcome of the first audience effect.
+fn outcome(transition: &Transition, name: &str) -> tidewater::model::Event {
+    platform(name, &format!("{{\"effect_id\": \"{}\", \"channel\": \"audience_sync\"}}", transition.effects[0].id))
+}
+
+#[test]
+fn what_became_of_an_audience_update_of_the_loser_reaches_the_winner() {
+    let (mut winner, mut loser) = pair("");
+    let added = loser.event(1, identify(r#"{"email":"ada@example.com","plan":"free"}"#));
+    assert_eq!(told(&added), ["+free_on_meta ada@example.com"]);
+    winner.event(1, identify(r#"{"mark":"no"}"#));
+    assert_eq!(told(&merge(&mut winner, &mut loser, 2)), [] as [&str; 0], "the far side is told already");
+    let again = winner.event(3, outcome(&added, "Audience Sync Failed"));
+    assert_eq!(told(&again), ["+free_on_meta ada@example.com"], "it does not hold them after all");
+    assert_eq!(told(&winner.event(4, outcome(&added, "Audience Sync Failed"))), [] as [&str; 0], "told twice");
+}
+
+#[test]
+fn an_update_of_the_loser_that_arrives_late_is_taken_back() {
+    let (mut winner, mut loser) = pair("");
+    let added = loser.event(1, identify(r#"{"email":"old@example.com","plan":"free"}"#));
+    winner.event(2, identify(r#"{"email":"new@example.com","plan":"free"}"#));
+    assert_eq!(told(&merge(&mut winner, &mut loser, 3)), ["-free_on_meta old@example.com"]);
+    // The removal may have overtaken it: each profile's changes are in an order of their own.
+    let late = winner.event(4, outcome(&added, "Audience Synced"));
+    assert_eq!(told(&late), ["-free_on_meta old@example.com"]);
+
+    // A removal that arrives after the winner was added by the same address.
+    let (mut winner, mut loser) = pair("");
+    let added = loser.event(1, identify(r#"{"email":"ada@example.com","plan":"free"}"#));
+    loser.event(2, outcome(&added, "Audience Synced"));
+    let removed = loser.event(3, identify(r#"{"plan":"pro"}"#));
+    assert_eq!(told(&removed), ["-free_on_meta ada@example.com"]);
+    winner.event(4, identify(r#"{"email":"ada@example.com","plan":"free"}"#));
+    merge(&mut winner, &mut loser, 5);
+    let late = winner.event(6, outcome(&removed, "Audience Synced"));
+    assert_eq!(told(&late), ["+free_on_meta ada@example.com"]);
+}

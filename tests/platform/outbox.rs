@@ -6,9 +6,10 @@ use tidewater::engine::transition::{EffectConsent, Origin};
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
-use tidewater::model::{ConsentKey, EffectId, Offset, ProfileId, RunId, Timestamp, Value};
+use tidewater::model::{ConsentKey, EffectId, EntryBody, Offset, ProfileId, RunId, Timestamp, Value};
 use tidewater::store::Database;
 use tidewater::store::dead_letters::Selection;
+use tidewater::store::home::{Drop, Hold};
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::outbox::{DomainRoom, Domains, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::state::ShardCommit;
@@ -27,6 +28,8 @@ on_both_databases!(
     what_is_beyond_a_domains_limit_is_put_aside_and_comes_back,
     of_two_audience_changes_of_one_instant_the_first_leaves_first,
     what_waited_before_there_were_turns_gets_its_turn,
+    of_an_audience_update_that_is_dropped_the_person_hears,
+    nothing_is_taken_while_sending_is_held,
 );
 
 fn effect(id: u128, decided_at: i64) -> Effect {
@@ -374,4 +377,34 @@ async fn what_waited_before_there_were_turns_gets_its_turn(database: TestDatabas
     assert_eq!(taken(&store, 100, 3).await, [4, 1, 3]);
     decide(&store, vec![of("b", 5)]).await;
     assert_eq!(taken(&store, 100, 3).await, [2, 5]);
+}
+
+async fn of_an_audience_update_that_is_dropped_the_person_hears(database: TestDatabase) {
+    let store = database.open().await;
+    let change = Effect {
+        body: EffectBody::Audience { audience: "vip".to_owned(), add: true, identifiers: BTreeMap::new(), change: 1 },
+        ..effect(7, 10)
+    };
+    decide(&store, vec![change, effect(8, 10)]).await;
+    assert_eq!(store.drop_effects(&Selection::default(), Timestamp(50)).await.unwrap(), 2);
+    let relays = store.pending_relays(10).await.unwrap();
+    let [relay] = relays.as_slice() else { panic!("{relays:?}") };
+    let EntryBody::Event(event) = &relay.body else { panic!("{relay:?}") };
+    assert_eq!((relay.to, event.name.as_str()), (ProfileId(7), "Audience Sync Dropped"));
+    assert_eq!(event.properties["effect_id"], Value::from(EffectId(7).to_string().as_str()));
+    assert_eq!(store.drop_effects(&Selection::default(), Timestamp(60)).await.unwrap(), 0);
+    assert_eq!(store.pending_relays(10).await.unwrap().len(), 1);
+}
+
+async fn nothing_is_taken_while_sending_is_held(database: TestDatabase) {
+    let store = database.open().await;
+    decide(&store, vec![effect(1, 10), effect(2, 20), effect(3, 30)]).await;
+    let hold = Hold { since: Timestamp(25), reason: "a copy".to_owned() };
+    store.hold_sending(&hold).await.unwrap();
+    assert_eq!(taken(&store, 100, 10).await, [] as [u128; 0]);
+    assert_eq!(store.sending_hold().await.unwrap(), Some(hold));
+    let dropped = store.resume_sending(Drop::DecidedBefore(Timestamp(20)), Timestamp(100)).await.unwrap();
+    assert_eq!(dropped, Some(1));
+    assert_eq!(taken(&store, 100, 10).await, [2, 3]);
+    assert_eq!(store.resume_sending(Drop::Nothing, Timestamp(100)).await.unwrap(), None);
 }

@@ -92,6 +92,61 @@ async fn a_server_that_lives_keeps_its_database_and_gives_it_back_when_it_stops(
     assert!(order(&client, &two_url, "m2").await);
 }
 
+/// Whether the newest part of the schema is there.
+async fn is_up_to_date(postgres: &Postgres) -> bool {
+    let database = sea_orm::Database::connect(postgres.url()).await.unwrap();
+    let sql = "SELECT 1 FROM information_schema.columns WHERE table_name = 'quarantine' AND column_name = 'call'";
+    let found = database.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+    database.close().await.unwrap();
+    !found.is_empty()
+}
+
+#[actix_rt::test]
+async fn nobody_changes_the_schema_under_a_server_that_lives() {
+    let (postgres, client) = (Postgres::start(), client());
+    let ((one, one_url), (two, two_url)) = (workspace(&postgres.url()), workspace(&postgres.url()));
+    let mut first = Server::start(one.path());
+    first.ready(&client, &one_url).await;
+    // As if the first were of a version that does not know the newest part yet.
+    let database = sea_orm::Database::connect(postgres.url()).await.unwrap();
+    for sql in [
+        "ALTER TABLE quarantine DROP COLUMN call, DROP COLUMN mistakes",
+        "DELETE FROM seaql_migrations WHERE version = 'quarantine_mistakes'",
+    ] {
+        database.execute_unprepared(sql).await.unwrap();
+    }
+    database.close().await.unwrap();
+    let mut second = Server::start(two.path());
+    let (is_well, log) = end(&mut second, two.path());
+    assert!(!is_well && log.contains("another server (process"), "{log}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewater"));
+    let list = command.args(["quarantine", "list", "--workspace"]).arg(two.path()).output().unwrap();
+    let told = String::from_utf8(list.stderr).unwrap();
+    assert!(!list.status.success() && told.contains("a server of that (process"), "{told}");
+    assert!(!is_up_to_date(&postgres).await, "nothing was changed");
+    first.kill();
+    let mut second = Server::start(two.path());
+    second.ready(&client, &two_url).await;
+    assert!(is_up_to_date(&postgres).await);
+    assert!(order(&client, &two_url, "m1").await);
+}
+
+#[actix_rt::test]
+async fn servers_that_meet_at_an_empty_database_make_it_once() {
+    let (postgres, client) = (Postgres::start(), client());
+    let places: Vec<_> = (0..3).map(|_| workspace(&postgres.url())).collect();
+    let mut servers: Vec<_> = places.iter().map(|(folder, _)| Server::start(folder.path())).collect();
+    let deadline = Instant::now() + PATIENCE;
+    let lives = |server: &mut Server| server.child.try_wait().unwrap().is_none();
+    while servers.iter_mut().map(lives).filter(|lives| *lives).count() > 1 {
+        assert!(Instant::now() < deadline, "two have it");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let winner = servers.iter_mut().position(lives).expect("one has it");
+    servers[winner].ready(&client, &places[winner].1).await;
+    assert!(order(&client, &places[winner].1, "m1").await);
+}
+
 #[actix_rt::test]
 async fn a_server_that_was_away_for_longer_than_its_lease_writes_nothing_any_more() {
     let (postgres, client) = (Postgres::start(), client());

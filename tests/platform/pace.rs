@@ -55,6 +55,20 @@ impl Shop {
         self.platform.settle().await;
     }
 
+    /// Waits until those who look from outside see whether the far side is silent.
+    async fn is_told_silent(&self, is_silent: bool) {
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            let told: Vec<String> =
+                self.store.silences().await.unwrap().into_iter().map(|(channel, _)| channel).collect();
+            if told == if is_silent { vec!["crm".to_owned()] } else { vec![] } {
+                return;
+            }
+            assert!(std::time::Instant::now() < deadline, "{told:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
     fn is_holding(&self) -> bool {
         self.platform.reading().holding.get("crm").copied().unwrap_or_default()
     }
@@ -94,6 +108,7 @@ async fn a_far_side_that_is_gone_is_left_alone_and_costs_nobody_an_attempt() {
     shop.take_orders(20).await;
     assert_eq!(catcher.requests().len(), 5, "after five that met silence nobody is sent");
     assert!(shop.is_holding());
+    shop.is_told_silent(true).await;
     let untried = shop.store.outbox(Some(OutboxStatus::Ready), 50).await.unwrap();
     assert_eq!(untried.iter().filter(|item| item.attempts == 0).count(), 15);
     shop.pass(Span::SECOND.times(16)).await;
@@ -102,6 +117,7 @@ async fn a_far_side_that_is_gone_is_left_alone_and_costs_nobody_an_attempt() {
     assert_eq!(catcher.requests().len(), 6, "the pause has grown");
     shop.pass(Span::SECOND.times(15)).await;
     assert!(!shop.is_holding(), "the next one is answered");
+    shop.is_told_silent(false).await;
     shop.pass(Span::MINUTE.times(2)).await;
     assert_eq!(shop.store.outbox_open().await.unwrap(), 0);
     assert_eq!(catcher.requests().len(), 20 + 6, "each arrived, and no more were tried than met silence");

@@ -100,12 +100,22 @@ impl Running {
 
     /// Starts it under a command that runs another. A restart is without.
     pub async fn start_under(command: &[&str]) -> Self {
+        Self::start_with(command, None, |_| {}).await
+    }
+
+    /// Starts it on this database, or one of its own, after the workspace was edited.
+    pub async fn start_on(database: Option<&str>, edit: impl FnOnce(&Path)) -> Self {
+        Self::start_with(&[], database, edit).await
+    }
+
+    async fn start_with(command: &[&str], database: Option<&str>, edit: impl FnOnce(&Path)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let url = format!("http://127.0.0.1:{port}");
-        write_workspace(folder.path(), port, "http://127.0.0.1:9/", None);
+        write_workspace(folder.path(), port, "http://127.0.0.1:9/", database);
+        edit(folder.path());
         let server = Server::start_under(command, folder.path());
         let mut running = Self { folder, url, client, server };
         running.server.ready(&running.client, &running.url).await;
@@ -115,6 +125,11 @@ impl Running {
     /// Kills it, and starts it again on what it left.
     pub async fn restart(&mut self) {
         self.server.kill();
+        self.restart_killed().await;
+    }
+
+    /// Starts it again on what it left when it was killed.
+    pub async fn restart_killed(&mut self) {
         self.server = Server::start(self.folder.path());
         self.server.ready(&self.client, &self.url).await;
     }
@@ -138,4 +153,11 @@ pub fn write_workspace(folder: &Path, port: u16, hook: &str, database: Option<&s
         std::fs::write(path, text).unwrap();
     }
     files
+}
+
+/// Changes a file of a workspace.
+pub fn edit(file: &Path, from: &str, to: &str) {
+    let before = std::fs::read_to_string(file).unwrap();
+    assert!(before.contains(from), "{} has no {from:?}", file.display());
+    std::fs::write(file, before.replace(from, to)).unwrap();
 }

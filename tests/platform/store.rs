@@ -13,7 +13,7 @@ use tidewater::model::{
     Target, Timestamp, Value,
 };
 use tidewater::store::identity::{Identifier, IdentityChange};
-use tidewater::store::journal::{Append, Deny, JournalHead, Quarantined};
+use tidewater::store::journal::{Append, Deny, JournalHead, Mistake, Quarantined, Retried};
 use tidewater::store::outbox::Room;
 use tidewater::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Database, Keep};
@@ -82,7 +82,8 @@ fn quarantined(reason: &str, at: i64) -> Quarantined {
         source: "shop".to_owned(),
         received_at: Timestamp(at),
         code: "invalid".to_owned(),
-        reason: reason.to_owned(),
+        mistakes: vec![Mistake::of_all(reason)],
+        call: None,
         payload: "{}".to_owned(),
     }
 }
@@ -270,6 +271,7 @@ async fn an_append_is_whole_or_not_there(database: TestDatabase) {
         relayed: vec!["r".to_owned()],
         schedules_fired: vec![("weekly".to_owned(), Timestamp(5))],
         quarantined: vec![quarantined("no name", 10)],
+        retried: Retried::default(),
     };
     // The last part of the append fails, when all others are written.
     database.tamper("ALTER TABLE quarantine RENAME TO hidden").await;
@@ -366,7 +368,7 @@ async fn texts_come_back_as_they_went(database: TestDatabase) {
         assert_eq!(store.segment_members(text, None, 10).await.unwrap().len(), 1);
         let EntryBody::Event(event) = entry.body else { unreachable!() };
         assert_eq!(store.profile_history(profile, 1).await.unwrap()[0].event, event);
-        assert_eq!(store.quarantine(1).await.unwrap()[0].1.reason, text);
+        assert_eq!(store.quarantine(1).await.unwrap()[0].1.reason(), text);
     }
 }
 

@@ -628,6 +628,10 @@ impl Store for Memory {
         .await
     }
 
+    async fn note_silence(&self, _: &str, _: Option<Timestamp>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn taken(&self, destination: &str) -> Result<Vec<Claimed>, StoreError> {
         self.call("taken", |durable| {
             let taken = durable

@@ -1,9 +1,12 @@
 //! What needs a look inside: an entry that the engine cannot apply, and a full platform.
 
+mod waiting;
+
 use super::super::board::{Amount, WAITING_LIMIT};
 use super::super::memory::MemoryReading;
 use super::*;
 use crate::engine::{Profile, Sound, Transition};
+use crate::intake::{Again, Intake, Mend};
 use crate::model::value::ValueMap;
 use crate::model::{Entry, EntryBody, EventKind, Skipped, Span, Target};
 use crate::store::journal::Append;
@@ -58,6 +61,16 @@ async fn start_with(dir: &std::path::Path, rules: &str, clock: Clock) -> Running
     start_on(store, rules, clock, Arc::new(Tripping)).await
 }
 
+fn compiled(memory: &str, rules: &str) -> (Arc<Program>, Arc<Config>) {
+    let files = vec![
+        ("tidewater.yaml".to_owned(), format!("memory: {memory}\nsources:\n  shop: test-write-key\n")),
+        ("rules/shop.tide".to_owned(), rules.to_owned()),
+    ];
+    let loaded = compile(files, &|_| None);
+    assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
+    (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()))
+}
+
 async fn start_on(store: crate::store::Database, rules: &str, clock: Clock, engine: Arc<dyn Engine>) -> Running {
     start_allowed(store, "1 GB", rules, clock, engine).await
 }
@@ -69,13 +82,7 @@ async fn start_allowed(
     clock: Clock,
     engine: Arc<dyn Engine>,
 ) -> Running {
-    let files = vec![
-        ("tidewater.yaml".to_owned(), format!("memory: {memory}\nsources:\n  shop: test-write-key\n")),
-        ("rules/shop.tide".to_owned(), rules.to_owned()),
-    ];
-    let loaded = compile(files, &|_| None);
-    assert!(!loaded.has_errors(), "{:#?}", loaded.findings);
-    let (program, config) = (loaded.program.unwrap(), Arc::new(loaded.config.unwrap()));
+    let (program, config) = compiled(memory, rules);
     let (backing, placement) = (store.clone().into(), Placement::Threads);
     let waiting_limit = WAITING_LIMIT;
     let with = StartWith { program, config, backing, clock, placement, engine, waiting_limit };
@@ -187,6 +194,46 @@ async fn what_was_passed_over_is_passed_over_by_a_mended_engine_too() {
     let replayed = states_of(&platform, &[ada, zoe, bob, eve]).await;
     assert_eq!((lived.len(), lived), (4, replayed), "to the byte");
     assert!(platform.store.quarantine(10).await.unwrap().is_empty(), "nothing failed this time");
+    platform.stop().await;
+}
+
+/// Tries again all that the engine failed on.
+async fn again(platform: &Running) {
+    let intake = Intake::new(platform.program());
+    let mut retry = Retry::default();
+    for (id, row) in platform.store.quarantine(10).await.unwrap() {
+        let Again::Entry(profile, body) = intake.again(&id, &row, &Mend::default()) else { panic!("{row:?}") };
+        retry.entries.push((profile, body));
+        retry.rows.taken.push(id);
+    }
+    platform.retry(retry).await.unwrap();
+    platform.settle().await;
+}
+
+#[actix_rt::test]
+async fn what_was_passed_over_comes_as_a_new_entry_when_it_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let platform = start(dir.path()).await;
+    let order = |id: &str| event(id, "Order Completed", "ada");
+    platform.ingest(vec![order("m1"), event("m2", TRIPPING, "ada"), order("m3")], Vec::new()).await.unwrap();
+    platform.settle().await;
+    // The engine fails on it again: it is set aside again, under its new place.
+    let [(first, _)] = &platform.store.quarantine(10).await.unwrap()[..] else { panic!("one was set aside") };
+    again(&platform).await;
+    let [(second, _)] = &platform.store.quarantine(10).await.unwrap()[..] else { panic!("one is set aside") };
+    assert_ne!(first, second);
+    platform.stop().await;
+
+    let store = crate::store::Database::open(&format!("sqlite://{}/tidewater.db", dir.path().display())).await.unwrap();
+    let platform = start_on(store, RULES, Clock::system(), Arc::new(Sound)).await;
+    again(&platform).await;
+    assert!(platform.store.quarantine(10).await.unwrap().is_empty());
+    let counts: BTreeMap<String, i64> = platform.store.message_counts().await.unwrap().into_iter().collect();
+    assert_eq!(counts, ["m1", "m2", "m3"].map(|id| (id.to_owned(), 1)).into());
+    // What was passed over before stays passed over.
+    let ada = ProfileId::from_identifier("user_id", "ada");
+    let told = skips_of(&platform.store.read_journal(Offset(0), 1_000).await.unwrap());
+    assert_eq!(told.iter().filter(|(target, _)| *target == Target::Profile(ada)).count(), 2, "{told:?}");
     platform.stop().await;
 }
 

@@ -2,20 +2,20 @@
 
 use serde_json::Value as Json;
 
-/// The lines of a payload. `reason` is as intake writes it: `path: what is wrong`, one after the other.
-pub(super) fn lines(payload: &str, reason: &str) -> Vec<String> {
+use crate::store::journal::Mistake;
+
+/// The lines of a payload.
+pub(super) fn lines(payload: &str, mistakes: &[Mistake]) -> Vec<String> {
     let Ok(value) = serde_json::from_str::<Json>(payload) else {
         return payload.lines().map(str::to_owned).collect();
     };
-    let mistakes = reason.split("; ").filter_map(|mistake| mistake.split_once(": ")).collect();
     let mut layout = Layout { mistakes, lines: Vec::new() };
     layout.value(&value, "", "", 0, "");
     layout.lines
 }
 
 struct Layout<'a> {
-    /// Path and what is wrong there.
-    mistakes: Vec<(&'a str, &'a str)>,
+    mistakes: &'a [Mistake],
     lines: Vec<String>,
 }
 
@@ -47,8 +47,8 @@ impl Layout<'_> {
     }
 
     fn line(&mut self, text: &str, path: &str, depth: usize) {
-        let here = self.mistakes.iter().filter(|(place, _)| !path.is_empty() && *place == path);
-        let told: String = here.map(|(_, wrong)| format!("    <-- {wrong}")).collect();
+        let here = self.mistakes.iter().filter(|mistake| !path.is_empty() && mistake.path == path);
+        let told: String = here.map(|mistake| format!("    <-- {}", mistake.message)).collect();
         self.lines.push(format!("{}{text}{told}", "  ".repeat(depth)));
     }
 }
@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn each_mistake_stands_beside_its_value() {
         let payload = r#"{"event":"Order Completed","properties":{"list":[{"price":1},{"price":"dear"}],"none":[]}}"#;
-        let reason = "properties.list[1].price: must be a number; userId: is missing";
+        let mistake = |path: &str, message: &str| Mistake { path: path.to_owned(), message: message.to_owned() };
+        let mistakes =
+            [mistake("properties.list[1].price", "must be a number; got a text"), mistake("userId", "is missing")];
         let expected = r#"{
   "event": "Order Completed",
   "properties": {
@@ -73,13 +75,13 @@ mod tests {
         "price": 1
       },
       {
-        "price": "dear"    <-- must be a number
+        "price": "dear"    <-- must be a number; got a text
       }
     ],
     "none": []
   }
 }"#;
-        assert_eq!(lines(payload, reason).join("\n"), expected);
-        assert_eq!(lines("not\nJSON", ""), ["not", "JSON"]);
+        assert_eq!(lines(payload, &mistakes).join("\n"), expected);
+        assert_eq!(lines("not\nJSON", &[]), ["not", "JSON"]);
     }
 }

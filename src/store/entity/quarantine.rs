@@ -14,6 +14,11 @@ pub struct Model {
     pub reason: String,
     #[sea_orm(column_type = "Text")]
     pub payload: String,
+    /// Each thing that is wrong, with its place, as JSON; rows of earlier versions have the reason alone.
+    #[sea_orm(column_type = "Text")]
+    pub mistakes: Option<String>,
+    /// The call by which it came; rows of earlier versions, and what came by no call, have none.
+    pub call: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

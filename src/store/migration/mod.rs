@@ -4,6 +4,7 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 mod leases;
 mod outbox_turns;
+mod quarantine_mistakes;
 mod skips;
 mod v1;
 mod v2;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(outbox_turns::Migration),
             Box::new(skips::Migration),
             Box::new(leases::Migration),
+            Box::new(quarantine_mistakes::Migration),
         ]
     }
 }

@@ -1,0 +1,64 @@
+//! What became of an effect, as an event of the platform. Pure.
+
+use crate::engine::{Effect, EffectBody};
+use crate::model::event::PLATFORM_SOURCE;
+use crate::model::platform_event::{
+    AUDIENCE_DROPPED, AUDIENCE_FAILED, AUDIENCE_SUPPRESSED, AUDIENCE_SYNCED, EMAIL_FAILED, EMAIL_SENT,
+    EMAIL_SUPPRESSED, EMAIL_UNKNOWN, WEBHOOK_FAILED, WEBHOOK_SENT, WEBHOOK_UNKNOWN,
+};
+use crate::model::value::ValueMap;
+use crate::model::{Event, EventKind, Timestamp, Value};
+
+use super::outbox::OutboxStatus;
+
+/// The event that tells of an effect's standing. It counts once, however often it is told.
+#[must_use]
+pub fn event_of(effect: &Effect, status: OutboxStatus, reason: Option<String>, now: Timestamp) -> Event {
+    let mut properties = ValueMap::new();
+    let mut say = |name: &str, value: String| properties.insert(name.to_owned(), Value::Text(value));
+    say("effect_id", effect.id.to_string());
+    say("channel", effect.body.kind().to_owned());
+    if let Some(origin) = &effect.origin {
+        say("journey", origin.journey.clone());
+        say("run_id", origin.run.to_string());
+        say("step", origin.step.clone());
+    }
+    if let Some(reason) = reason {
+        say("reason", reason);
+    }
+    if let EffectBody::Email { template, .. } = &effect.body {
+        say("template", template.clone());
+    }
+    Event {
+        // An outcome is told once, however often telling it was tried.
+        message_id: format!("{}:{}", effect.id, status.as_str()),
+        kind: EventKind::Platform,
+        name: name(&effect.body, status).to_owned(),
+        source: PLATFORM_SOURCE.to_owned(),
+        timestamp: now,
+        user_id: None,
+        anonymous_id: None,
+        previous_id: None,
+        group_id: None,
+        properties,
+        traits: ValueMap::new(),
+        context: ValueMap::new(),
+    }
+}
+
+fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
+    use OutboxStatus::{Dropped, Expired, Sent, Suppressed, Unknown};
+    match (body, status) {
+        (EffectBody::Email { .. }, Sent) => EMAIL_SENT,
+        (EffectBody::Email { .. }, Suppressed | Expired) => EMAIL_SUPPRESSED,
+        (EffectBody::Email { .. }, Unknown) => EMAIL_UNKNOWN,
+        (EffectBody::Email { .. }, _) => EMAIL_FAILED,
+        (EffectBody::Webhook { .. }, Sent) => WEBHOOK_SENT,
+        (EffectBody::Webhook { .. }, Unknown) => WEBHOOK_UNKNOWN,
+        (EffectBody::Webhook { .. }, _) => WEBHOOK_FAILED,
+        (EffectBody::Audience { .. }, Sent) => AUDIENCE_SYNCED,
+        (EffectBody::Audience { .. }, Suppressed | Expired) => AUDIENCE_SUPPRESSED,
+        (EffectBody::Audience { .. }, Dropped) => AUDIENCE_DROPPED,
+        (EffectBody::Audience { .. }, _) => AUDIENCE_FAILED,
+    }
+}
