@@ -138,6 +138,7 @@ const REASONS: Renewal = Renewal {
     key: "id",
     columns: &["id", "code", "reason", "mistakes"],
     set: "code = news.code, reason = news.reason, mistakes = news.mistakes",
+    unless: "FALSE",
 };
 
 /// Keeps what came to the door. The same thing twice in one instant is one.
