@@ -18,7 +18,7 @@ use crate::engine::transition::Relay;
 use crate::engine::{Effect, Engine, Fact, MembershipChange, Profile, Skips, Transition, snapshot};
 use crate::model::packed::PackedError;
 use crate::model::weight::Weight;
-use crate::model::{Entry, EntryBody, Offset, ProfileId, Skipped, Timestamp};
+use crate::model::{Entry, Offset, ProfileId, Skipped, Timestamp};
 use crate::workspace::Program;
 
 use super::broadcast::Broadcast;
@@ -303,7 +303,7 @@ impl Batch<'_> {
         if self.profile.applied() > before {
             self.changed(entry.offset);
         }
-        if transition.recorded && matches!(entry.body, EntryBody::Event(_)) {
+        if transition.recorded && entry.body.event().is_some() {
             self.done.told.counted.push(entry.clone());
         }
         self.note(transition);

@@ -3,7 +3,9 @@
 
 use crate::engine::consent_of_event;
 use crate::engine::transition::Relay;
-use crate::model::{ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp};
+use crate::model::{
+    ConsentChange, ConsentKey, ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
+};
 use crate::store::journal::{Append, Deny, JournalHead, Mistake, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::{Journal, StoreError};
@@ -25,6 +27,8 @@ pub(super) enum Request {
         events: Vec<(ProfileId, Event)>,
         outbox: Vec<OutboxUpdate>,
     },
+    /// A person's word on consent that came by no event.
+    Consent(ProfileId, ConsentChange),
     Relays(Vec<Relay>),
     /// A schedule of this name came up at `at`; this is what it says to everyone.
     ScheduleFired {
@@ -55,7 +59,7 @@ impl Request {
             Self::Retry(retry) => retry.events.len() + retry.entries.len() + retry.rows.refused.len(),
             Self::Platform { events, outbox } => events.len().max(outbox.len()),
             Self::Relays(relays) => relays.len(),
-            Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
+            Self::Consent(..) | Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
         }
     }
 }
@@ -102,9 +106,9 @@ pub(super) async fn build(
                 }
                 for (profile, body) in entries {
                     match body {
-                        EntryBody::Event(event) => {
-                            let profile = addressee(journal, resolver, profile, &event).await?;
-                            maker.event(profile, event);
+                        EntryBody::Event(event) => maker.event(reached(journal, resolver, profile).await?, event),
+                        EntryBody::Consent(change) => {
+                            maker.consent(reached(journal, resolver, profile).await?, change);
                         }
                         // What was handed over goes to whom it was promised.
                         body => maker.push(Target::Profile(profile), body),
@@ -114,9 +118,11 @@ pub(super) async fn build(
             Request::Platform { events, outbox } => {
                 maker.append.outbox.extend(outbox);
                 for (profile, event) in events {
-                    let profile = addressee(journal, resolver, profile, &event).await?;
-                    maker.event(profile, event);
+                    maker.event(resolver.surviving(profile), event);
                 }
+            }
+            Request::Consent(profile, change) => {
+                maker.consent(reached(journal, resolver, profile).await?, change);
             }
             Request::Relays(relays) => {
                 for relay in relays {
@@ -138,19 +144,10 @@ pub(super) async fn build(
     Ok(Group { append: maker.append, ends })
 }
 
-/// Whom a platform event concerns by now. What a person says about consent must reach the profile that is asked when
-/// something is sent; all else would be forwarded by the merged profile anyway.
-async fn addressee(
-    journal: &dyn Journal,
-    resolver: &Resolver,
-    profile: ProfileId,
-    event: &Event,
-) -> Result<ProfileId, StoreError> {
-    let profile = resolver.surviving(profile);
-    if consent_of_event(&event.name, &event.properties).is_none() {
-        return Ok(profile);
-    }
-    Ok(resolver.surviving(journal.surviving_profile(profile).await?))
+/// Whom a profile is part of by now. What a person says about consent must reach the profile that is asked when something
+/// is sent; all else would be forwarded by the merged profile anyway.
+async fn reached(journal: &dyn Journal, resolver: &Resolver, profile: ProfileId) -> Result<ProfileId, StoreError> {
+    Ok(resolver.surviving(journal.surviving_profile(resolver.surviving(profile)).await?))
 }
 
 struct Maker {
@@ -181,10 +178,19 @@ impl Maker {
     fn event(&mut self, profile: ProfileId, mut event: Event) {
         event.timestamp = event.timestamp.min(self.received_at);
         if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
-            let denied = state == ConsentState::Withdrawn;
-            self.append.denies.push(Deny { profile, key, denied, at: event.timestamp });
+            self.deny(profile, key, state, event.timestamp);
         }
         self.push(Target::Profile(profile), EntryBody::Event(event));
+    }
+
+    fn consent(&mut self, profile: ProfileId, mut change: ConsentChange) {
+        change.at = change.at.min(self.received_at);
+        self.deny(profile, change.key.clone(), change.state, change.at);
+        self.push(Target::Profile(profile), EntryBody::Consent(change));
+    }
+
+    fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState, at: Timestamp) {
+        self.append.denies.push(Deny { profile, key, denied: state == ConsentState::Withdrawn, at });
     }
 
     fn quarantine(&mut self, event: &Event) {

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::engine::Engine;
 use crate::model::weight::Weight;
-use crate::model::{Event, Offset, ProfileId, Timestamp};
+use crate::model::{ConsentChange, Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
 use crate::store::journal::Quarantined;
 use crate::store::outbox::OutboxStatus;
@@ -225,12 +225,20 @@ impl Platform {
         self.append(Request::Retry(retry)).await
     }
 
-    /// Takes an event of the platform itself (a click, an unsubscription) for a known profile.
+    /// Takes an event of the platform itself, such as a click, for a known profile.
     ///
     /// # Errors
-    /// See [`Refused`]; never busy: an unsubscription is always taken.
+    /// See [`Refused`]; never busy.
     pub async fn record(&self, profile: ProfileId, event: Event) -> Result<Accepted, Refused> {
         self.append(Request::Platform { events: vec![(profile, event)], outbox: Vec::new() }).await
+    }
+
+    /// Takes a person's word on consent. Once it is durable, what it withdraws stops also what is queued.
+    ///
+    /// # Errors
+    /// See [`Refused`]; never busy: a withdrawal is always taken.
+    pub async fn consent(&self, profile: ProfileId, change: ConsentChange) -> Result<Accepted, Refused> {
+        self.append(Request::Consent(profile, change)).await
     }
 
     async fn append(&self, request: Request) -> Result<Accepted, Refused> {

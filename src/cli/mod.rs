@@ -12,6 +12,7 @@ mod lint;
 mod outbox;
 mod output;
 mod plan;
+mod privacy;
 mod profile;
 mod quarantine;
 mod report;
@@ -55,6 +56,8 @@ enum Command {
     #[command(subcommand)]
     Profile(profile::Command),
     #[command(subcommand)]
+    Privacy(privacy::Command),
+    #[command(subcommand)]
     Report(report::Command),
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
@@ -79,6 +82,7 @@ pub fn run() -> ExitCode {
         Command::Bench(command) => bench::run(command),
         Command::Segment(command) => segment::run(command),
         Command::Profile(command) => profile::run(command),
+        Command::Privacy(command) => privacy::run(command),
         Command::Report(command) => report::run(command),
         Command::Outbox(command) => outbox::run(command),
         Command::Quarantine(command) => quarantine::run(command),

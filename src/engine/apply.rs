@@ -10,6 +10,7 @@ use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, 
 use crate::workspace::Program;
 
 use super::backfill::Unfilled;
+use super::consent::consent_of_event;
 use super::profile::{Awaited, Profile};
 use super::transition::{Cause, Fact, Relay, Transition};
 use super::turn::{Happening, Turn};
@@ -40,11 +41,12 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     let is_new = profile.applied.0 == 0;
     let at = match &entry.body {
         EntryBody::Event(event) => event.timestamp.min(entry.received_at),
+        EntryBody::Consent(change) => change.at.min(entry.received_at),
         _ => entry.received_at,
     };
     let cause = match &entry.body {
-        EntryBody::Event(_) if at + LATE_AFTER < entry.received_at => Cause::Late,
-        EntryBody::Event(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
+        EntryBody::Event(_) | EntryBody::Consent(_) if at + LATE_AFTER < entry.received_at => Cause::Late,
+        EntryBody::Event(_) | EntryBody::Consent(_) | EntryBody::ScheduleFired { .. } => Cause::Event,
         EntryBody::RankRefreshed { .. } => Cause::Time,
         EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } | EntryBody::Expect { .. } => Cause::Merge,
         EntryBody::Deploy(_) | EntryBody::Skip(_) => Cause::Deploy,
@@ -145,6 +147,11 @@ impl<'a> Turn<'a> {
                     return;
                 }
             }
+            EntryBody::Consent(change) => {
+                if !self.take_consent(change) {
+                    return;
+                }
+            }
             EntryBody::MergeAway { winner } => return self.hand_over(*winner),
             EntryBody::Absorb { loser, snapshot } => self.absorb(*loser, snapshot),
             EntryBody::Expect { loser } => {
@@ -198,7 +205,9 @@ impl<'a> Turn<'a> {
             }
             _ => {}
         }
-        self.note_consent(&event.name, &event.properties);
+        if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
+            self.note_consent(key, state);
+        }
         if event.kind == EventKind::Platform {
             self.note_audience_outcome(&event.name, &event.properties);
         }
@@ -225,7 +234,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Notes the fingerprint of a message; false where it is known already.
-    fn is_first(&mut self, message_id: &str) -> bool {
+    pub(super) fn is_first(&mut self, message_id: &str) -> bool {
         let print = (hash_parts("message", &[message_id.as_bytes()]) >> 64) as u64;
         if self.profile.seen.contains(&print) {
             return false;

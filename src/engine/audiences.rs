@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::lang::rules::{AudienceSync, MessageClass, SegmentIndex};
-use crate::model::{ConsentKey, ConsentState, EffectId, Span, Value};
+use crate::model::{ConsentKey, EffectId, Span, Value};
 
-use super::profile::{AudienceChange, Profile};
+use super::consent::{is_suppressed, purpose_allows};
+use super::profile::AudienceChange;
 use super::transition::{Effect, EffectBody, EffectConsent, Origin};
 use super::turn::Turn;
 use crate::lang::eval::View;
@@ -97,16 +98,8 @@ impl Turn<'_> {
             Some(segment) => self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name),
             None => self.profile.audiences.get(&sync.name).is_some_and(|state| state.chosen),
         };
-        chosen && self.purpose_allows(sync, self.profile)
-    }
-
-    fn purpose_allows(&self, sync: &AudienceSync, profile: &Profile) -> bool {
-        let Some(purpose) = sync.purpose.map(|index| &self.program.rules.purposes[index]) else { return true };
-        match profile.consent(&ConsentKey::Purpose(purpose.name.clone())) {
-            Some(ConsentState::Given) => true,
-            Some(ConsentState::Withdrawn) => false,
-            None => !purpose.opt_in,
-        }
+        let purpose = sync.purpose.map(|index| &self.program.rules.purposes[index]);
+        chosen && !is_suppressed(self.profile) && purpose.is_none_or(|purpose| purpose_allows(self.profile, purpose))
     }
 
     fn identifiers(&self, sync: &AudienceSync) -> BTreeMap<String, String> {

@@ -40,12 +40,11 @@ pub struct Past {
 }
 
 impl Past {
-    /// An entry whose event counted for the very profile that it came for.
+    /// An entry that told of an event, which counted for the very profile that it came for.
     #[must_use]
     pub fn of(entry: &Entry) -> Option<Self> {
-        let EntryBody::Event(event) = &entry.body else { return None };
         let Entry { offset, received_at, .. } = *entry;
-        Some(Self { offset, joined: Offset(0), received_at, event: event.clone() })
+        Some(Self { offset, joined: Offset(0), received_at, event: entry.body.event()?.into_owned() })
     }
 }
 

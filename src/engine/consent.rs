@@ -1,12 +1,14 @@
 //! Consent: what a person said last, and whether it allows something.
 
-use crate::lang::rules::{MessageClass, Topic};
+use std::borrow::Cow;
+
+use crate::lang::rules::{MessageClass, Purpose, Topic};
 use crate::model::platform_event::{CONSENT_GIVEN, CONSENT_WITHDRAWN, SUBSCRIBED, UNSUBSCRIBED};
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Moment};
+use crate::model::{ConsentChange, ConsentKey, ConsentState, Moment};
 
 use super::profile::{Consent, Profile};
-use super::turn::Turn;
+use super::turn::{Happening, Turn};
 
 /// What an event of this name says about consent: the matter and the person's word, or nothing.
 /// A topic without a channel is about e-mail.
@@ -29,17 +31,31 @@ pub fn consent_of_event(name: &str, properties: &ValueMap) -> Option<(ConsentKey
 }
 
 impl Turn<'_> {
+    /// Takes in a word that came as an entry of its own; false where it was taken before. To rules and journeys it is the
+    /// event by which a source would have told the same.
+    pub(super) fn take_consent(&mut self, change: &ConsentChange) -> bool {
+        if !self.is_first(&change.id) {
+            return false;
+        }
+        self.out.recorded = true;
+        self.note_consent(change.key.clone(), change.state);
+        let (name, properties, moment) = (change.name(), Cow::Owned(change.event().properties), self.moment);
+        self.happen(Happening { name, properties, moment, is_activity: false, segment: None });
+        true
+    }
+
     /// Notes what the person said. What they said later wins, whenever we hear of it.
-    pub(super) fn note_consent(&mut self, name: &str, properties: &ValueMap) {
-        let Some((key, state)) = consent_of_event(name, properties) else { return };
+    pub(super) fn note_consent(&mut self, key: ConsentKey, state: ConsentState) {
+        match &key {
+            ConsentKey::Topic { .. } => {}
+            ConsentKey::Purpose(purpose) => self.mirror_purpose(purpose),
+            ConsentKey::Everything => self.mirror_all(),
+        }
         let moment = self.moment;
-        set_consent(&mut self.profile.consents, Consent { key: key.clone(), state, moment });
+        set_consent(&mut self.profile.consents, Consent { key, state, moment });
         let program = self.program;
         for segment in &program.rules.readers.segments_of_consent {
             self.dirty(*segment);
-        }
-        if let ConsentKey::Purpose(purpose) = &key {
-            self.mirror_purpose(purpose);
         }
     }
 }
@@ -58,7 +74,23 @@ pub(super) fn set_consent(consents: &mut Vec<Consent>, said: Consent) {
 pub fn topic_allows(profile: &Profile, topic: &Topic, channel: &str) -> bool {
     let key = ConsentKey::Topic { topic: topic.name.clone(), channel: channel.to_owned() };
     let needs_yes = topic.opt_in && topic.class == MessageClass::Marketing;
-    match profile.consent(&key) {
+    !is_suppressed(profile) && allows(profile, &key, needs_yes)
+}
+
+/// Whether the person may be treated as the purpose says.
+#[must_use]
+pub fn purpose_allows(profile: &Profile, purpose: &Purpose) -> bool {
+    !is_suppressed(profile) && allows(profile, &ConsentKey::Purpose(purpose.name.clone()), purpose.opt_in)
+}
+
+/// Whether the person is to get nothing at all.
+#[must_use]
+pub fn is_suppressed(profile: &Profile) -> bool {
+    profile.consent(&ConsentKey::Everything) == Some(ConsentState::Withdrawn)
+}
+
+fn allows(profile: &Profile, key: &ConsentKey, needs_yes: bool) -> bool {
+    match profile.consent(key) {
         Some(ConsentState::Given) => true,
         Some(ConsentState::Withdrawn) => false,
         None => !needs_yes,

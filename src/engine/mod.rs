@@ -30,7 +30,7 @@ mod wake;
 mod weight;
 
 pub use apply::{apply, fire, memberships_agree};
-pub use consent::{consent_of_event, topic_allows};
+pub use consent::{consent_of_event, is_suppressed, purpose_allows, topic_allows};
 pub use profile::{Profile, Run};
 pub use rank::{rank_value, threshold};
 pub use seam::{Engine, Sound};

@@ -9,11 +9,11 @@ use crate::lang::rules::{
 use crate::lang::window::Calendar;
 use crate::model::id::hash_parts;
 use crate::model::value::ValueMap;
-use crate::model::{ConsentKey, ConsentState, Moment, Timestamp, Value};
+use crate::model::{Moment, Timestamp, Value};
 use crate::workspace::Program;
 
 use super::aggregates::{AggregateState, Instant};
-use super::consent::topic_allows;
+use super::consent::{purpose_allows, topic_allows};
 use super::profile::{Profile, Run};
 use super::turn::Turn;
 
@@ -116,13 +116,7 @@ impl View for ProfileView<'_> {
     fn agrees(&self, matter: &Matter) -> bool {
         match matter {
             Matter::Topic { topic, channel } => topic_allows(self.profile, &self.program.rules.topics[*topic], channel),
-            Matter::Purpose(index) => {
-                let purpose = &self.program.rules.purposes[*index];
-                match self.profile.consent(&ConsentKey::Purpose(purpose.name.clone())) {
-                    Some(state) => state == ConsentState::Given,
-                    None => !purpose.opt_in,
-                }
-            }
+            Matter::Purpose(index) => purpose_allows(self.profile, &self.program.rules.purposes[*index]),
         }
     }
 

@@ -5,8 +5,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::engine::transition::Origin;
 use crate::model::event::PLATFORM_SOURCE;
-use crate::model::platform_event::{EMAIL_CLICKED, UNSUBSCRIBED};
+use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::value::ValueMap;
+use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState};
 use crate::model::{EffectId, Event, EventKind, Timestamp, Value};
 
 use super::body;
@@ -39,11 +40,16 @@ pub(super) async fn unsubscribe(
     if !is_one_click(&form) {
         return bad_form();
     }
-    let mut properties = link_properties(link.effect, link.origin.as_ref());
-    properties.insert("topic".to_owned(), Value::from(link.topic.as_str()));
-    properties.insert("channel".to_owned(), Value::from(link.channel.as_str()));
-    let event = our_event(UNSUBSCRIBED, properties, doors.platform.now());
-    match doors.platform.record(link.profile, event).await {
+    let withdrawal = ConsentChange {
+        id: new_id(),
+        message: link_properties(link.effect, link.origin.as_ref()),
+        key: ConsentKey::Topic { topic: link.topic.clone(), channel: link.channel },
+        state: ConsentState::Withdrawn,
+        by: ConsentSource::Link,
+        at: doors.platform.now(),
+        note: None,
+    };
+    match doors.platform.consent(link.profile, withdrawal).await {
         Ok(_) => {
             let topic = escape(&topic_title(&doors, &link.topic));
             let body = format!("<p>You will get no more messages about <strong>{topic}</strong>.</p>");
@@ -91,10 +97,14 @@ fn link_properties(effect: EffectId, origin: Option<&Origin>) -> ValueMap {
     properties
 }
 
-/// Each click and each word on consent counts, also the second by the same link: so ids are new.
+/// Each click and each word on consent counts, also the second by the same link.
+fn new_id() -> String {
+    format!("link-{:032x}", rand::random::<u128>())
+}
+
 fn our_event(name: &str, properties: ValueMap, now: Timestamp) -> Event {
     Event {
-        message_id: format!("link-{:032x}", rand::random::<u128>()),
+        message_id: new_id(),
         kind: EventKind::Platform,
         name: name.to_owned(),
         source: PLATFORM_SOURCE.to_owned(),

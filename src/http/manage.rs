@@ -44,7 +44,8 @@ pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> 
     }
 }
 
-async fn find_profile(store: &Database, key: &str) -> Result<Option<ProfileId>, StoreError> {
+/// The profile of a key, and after a merge the one that took it in.
+pub(super) async fn find_profile(store: &Database, key: &str) -> Result<Option<ProfileId>, StoreError> {
     let known = match key.split_once(':') {
         Some((kind, value)) => store.find_profile_by(kind, value).await?,
         None => key.parse().ok(),

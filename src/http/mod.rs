@@ -15,6 +15,7 @@ mod links;
 mod manage;
 mod metrics;
 mod page;
+mod privacy;
 mod programs;
 mod quarantine;
 mod routes;

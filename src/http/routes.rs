@@ -5,7 +5,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::{self, ServiceConfig};
 
 use super::access::{self, Access};
-use super::{collect, health, links, manage, metrics, programs, quarantine};
+use super::{collect, health, links, manage, metrics, privacy, programs, quarantine};
 
 /// One way in.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ pub const ROUTES: &[Route] = &[
     route(Method::GET, "/c/{token}", Access::SignedLink, || web::get().to(links::click)),
     route(Method::HEAD, "/c/{token}", Access::SignedLink, || web::head().to(links::click)),
     route(Method::GET, "/api/v1/profiles/{key}", Access::ApiKey, || web::get().to(manage::profile)),
+    route(Method::POST, "/api/v1/profiles/{key}/consent", Access::ApiKey, || web::post().to(privacy::consent)),
     route(Method::GET, "/api/v1/segments", Access::ApiKey, || web::get().to(manage::segments)),
     route(Method::GET, "/api/v1/segments/{name}/members", Access::ApiKey, || web::get().to(manage::members)),
     route(Method::GET, "/api/v1/journeys/{name}/report", Access::ApiKey, || web::get().to(manage::journey_report)),

@@ -87,7 +87,9 @@ fn of_poison(payload: &str) -> Again {
         );
     };
     match body {
-        EntryBody::Event(_) | EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => Again::Entry(profile, body),
+        EntryBody::Event(_) | EntryBody::Consent(_) | EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } => {
+            Again::Entry(profile, body)
+        }
         _ => Again::Never("it says nothing by itself"),
     }
 }

@@ -4,6 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::{Event, EventKind, PLATFORM_SOURCE};
+use super::id::MessageId;
+use super::platform_event::{CONSENT_GIVEN, CONSENT_WITHDRAWN, SUBSCRIBED, SUPPRESSED, UNSUBSCRIBED};
+use super::time::Timestamp;
+use super::value::ValueMap;
+
 /// What a consent is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,6 +18,8 @@ pub enum ConsentKey {
     Topic { topic: String, channel: String },
     /// To something else, such as sharing with `ads` partners.
     Purpose(String),
+    /// Any message and any audience, whatever else was said. It can only be refused: by a suppression.
+    Everything,
 }
 
 impl fmt::Display for ConsentKey {
@@ -19,6 +27,8 @@ impl fmt::Display for ConsentKey {
         match self {
             Self::Topic { topic, channel } => write!(f, "{topic}/{channel}"),
             Self::Purpose(purpose) => write!(f, "{purpose}"),
+            // No topic and no purpose can have this name.
+            Self::Everything => f.write_str("*"),
         }
     }
 }
@@ -30,4 +40,93 @@ impl fmt::Display for ConsentKey {
 pub enum ConsentState {
     Given,
     Withdrawn,
+}
+
+/// A word on consent that came by no event of a source: an entry of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConsentChange {
+    /// Tells it from every other: the same once more is nothing.
+    pub id: MessageId,
+    pub key: ConsentKey,
+    pub state: ConsentState,
+    pub by: ConsentSource,
+    /// When it was said. The sequencer presses it to `received_at` where it is later.
+    pub at: Timestamp,
+    /// On what grounds, such as the version of the text that was agreed to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Of a link: which message carried it, as properties of an event.
+    #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
+    pub message: ValueMap,
+}
+
+/// The way by which a word on consent came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConsentSource {
+    /// The unsubscribe link of a message.
+    Link,
+    /// The management API.
+    Api,
+    /// A command that somebody typed.
+    Command,
+}
+
+impl ConsentSource {
+    /// The word that events tell it by.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Api => "api",
+            Self::Command => "command",
+        }
+    }
+}
+
+impl ConsentChange {
+    /// The name of the event that means the same.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match (&self.key, self.state) {
+            (ConsentKey::Topic { .. }, ConsentState::Given) => SUBSCRIBED,
+            (ConsentKey::Topic { .. }, ConsentState::Withdrawn) => UNSUBSCRIBED,
+            (ConsentKey::Purpose(_) | ConsentKey::Everything, ConsentState::Given) => CONSENT_GIVEN,
+            (ConsentKey::Purpose(_), ConsentState::Withdrawn) => CONSENT_WITHDRAWN,
+            (ConsentKey::Everything, ConsentState::Withdrawn) => SUPPRESSED,
+        }
+    }
+
+    /// What rules, journeys and the history know of it: the event by which a source would have told the same.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let mut properties = self.message.clone();
+        let mut say = |name: &str, value: &str| drop(properties.insert(name.to_owned(), value.into()));
+        match &self.key {
+            ConsentKey::Topic { topic, channel } => {
+                say("topic", topic);
+                say("channel", channel);
+            }
+            ConsentKey::Purpose(purpose) => say("purpose", purpose),
+            ConsentKey::Everything => {}
+        }
+        say("by", self.by.as_str());
+        if let Some(note) = &self.note {
+            say("note", note);
+        }
+        Event {
+            message_id: self.id.clone(),
+            kind: EventKind::Platform,
+            name: self.name().to_owned(),
+            source: PLATFORM_SOURCE.to_owned(),
+            timestamp: self.at,
+            user_id: None,
+            anonymous_id: None,
+            previous_id: None,
+            group_id: None,
+            properties,
+            traits: ValueMap::new(),
+            context: ValueMap::new(),
+        }
+    }
 }

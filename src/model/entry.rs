@@ -1,5 +1,6 @@
 //! Entries of the journal: everything that may change a decision, in the one order that counts.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -7,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::consent::ConsentChange;
 use super::event::Event;
 use super::id::{Offset, ProfileId};
 use super::time::Timestamp;
@@ -50,6 +52,20 @@ pub enum EntryBody {
     Expect { loser: ProfileId },
     /// Of a profile: this is passed over, now and by every replay. It changes nothing by itself.
     Skip(Skipped),
+    /// A word on consent that came by no event.
+    Consent(ConsentChange),
+}
+
+impl EntryBody {
+    /// The event that rules, journeys and the history see in it, if they see one.
+    #[must_use]
+    pub fn event(&self) -> Option<Cow<'_, Event>> {
+        match self {
+            Self::Event(event) => Some(Cow::Borrowed(event)),
+            Self::Consent(change) => Some(Cow::Owned(change.event())),
+            _ => None,
+        }
+    }
 }
 
 /// What is passed over, because the engine failed on it.

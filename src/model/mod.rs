@@ -12,7 +12,7 @@ pub mod time;
 pub mod value;
 pub mod weight;
 
-pub use consent::{ConsentKey, ConsentState};
+pub use consent::{ConsentChange, ConsentKey, ConsentSource, ConsentState};
 pub use entry::{Deploy, Entry, EntryBody, Skipped, Snapshot, Target};
 pub use event::{Event, EventKind};
 pub use id::{EffectId, MessageId, Offset, ProfileId, RunId, ShardId};

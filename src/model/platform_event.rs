@@ -7,11 +7,14 @@ pub const SCREEN_VIEWED: &str = "Screen Viewed";
 pub const GROUPED: &str = "Grouped";
 pub const ALIASED: &str = "Aliased";
 
-/// Consent, told by a source or by our own pages. Properties `topic` and `channel`, or `purpose`.
+/// Consent, told by a source or by the platform. Properties `topic` and `channel`, or `purpose`; where the platform tells
+/// it, `by` and `note` as well.
 pub const SUBSCRIBED: &str = "Subscribed";
 pub const UNSUBSCRIBED: &str = "Unsubscribed";
 pub const CONSENT_GIVEN: &str = "Consent Given";
 pub const CONSENT_WITHDRAWN: &str = "Consent Withdrawn";
+/// Somebody is to get no message and to be in no audience any more: told by the platform alone.
+pub const SUPPRESSED: &str = "Suppressed";
 
 /// What became of an effect. Properties `effect_id`, `channel`, and where a journey decided it `journey`, `run_id`,
 /// `step`; `reason` where it did not go well; `url` for a click.
@@ -66,10 +69,11 @@ pub const ALL: &[PlatformEvent] = &[
     ours(SCREEN_VIEWED, &["name", "category"]),
     ours(GROUPED, &["group_id"]),
     ours(ALIASED, &[]),
-    theirs(SUBSCRIBED, &["topic", "channel"]),
-    theirs(UNSUBSCRIBED, &["topic", "channel", "effect_id", "journey", "run_id", "step"]),
-    theirs(CONSENT_GIVEN, &["purpose"]),
-    theirs(CONSENT_WITHDRAWN, &["purpose"]),
+    theirs(SUBSCRIBED, &["topic", "channel", "by", "note"]),
+    theirs(UNSUBSCRIBED, &["topic", "channel", "by", "note", "effect_id", "journey", "run_id", "step"]),
+    theirs(CONSENT_GIVEN, &["purpose", "by", "note"]),
+    theirs(CONSENT_WITHDRAWN, &["purpose", "by", "note"]),
+    ours(SUPPRESSED, &["by", "note"]),
     ours(EMAIL_SENT, OUTCOME),
     ours(EMAIL_FAILED, OUTCOME),
     ours(EMAIL_SUPPRESSED, OUTCOME),

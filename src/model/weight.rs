@@ -87,6 +87,7 @@ impl Weight for Entry {
     fn held(&self) -> usize {
         match &self.body {
             EntryBody::Event(event) => event.held(),
+            EntryBody::Consent(change) => change.id.held() + change.note.held() + change.message.held(),
             EntryBody::Absorb { snapshot, .. } => snapshot.0.capacity(),
             EntryBody::ScheduleFired { journey, .. } => journey.held(),
             EntryBody::Deploy(deploy) => deploy.version.held() + deploy.unknown.held(),

@@ -8,9 +8,9 @@ use sea_orm::{
     Statement, Value,
 };
 
-use crate::engine::Effect;
+use crate::engine::{Effect, EffectBody};
 use crate::lang::rules::MessageClass;
-use crate::model::{ProfileId, Timestamp};
+use crate::model::{ConsentKey, ProfileId, Timestamp};
 
 use super::entity::{deny, outbox};
 use super::error::parse_id;
@@ -109,7 +109,8 @@ struct Denied {
 
 impl Denied {
     async fn read(transaction: &DatabaseTransaction, rows: &[outbox::Model]) -> Result<Self, StoreError> {
-        let asking = rows.iter().filter(|row| row.consent.is_some()).map(|row| parse_id(&row.profile));
+        let is_asking = |row: &&outbox::Model| row.consent.is_some() || row.channel != "webhook";
+        let asking = rows.iter().filter(is_asking).map(|row| parse_id(&row.profile));
         let asking = asking.collect::<Result<Vec<ProfileId>, _>>()?;
         // What a merged profile decided is subject to what its winner says since.
         let survivors = identity::survivors(transaction, &asking).await?;
@@ -127,8 +128,19 @@ impl Denied {
     }
 
     fn concerns(&self, row: &outbox::Model, effect: &Effect) -> bool {
-        let person = self.survivors.get(&effect.profile).copied().unwrap_or(effect.profile);
-        row.consent.as_ref().is_some_and(|consent| self.said.contains(&(person.to_string(), consent.clone())))
+        let person = self.survivors.get(&effect.profile).copied().unwrap_or(effect.profile).to_string();
+        let is_refused = |consent: String| self.said.contains(&(person.clone(), consent));
+        row.consent.clone().is_some_and(is_refused)
+            || (reaches_the_person(&effect.body) && is_refused(ConsentKey::Everything.to_string()))
+    }
+}
+
+/// Whether it is what a suppression stops: a message, or a place in an audience. A webhook tells a system of ours.
+fn reaches_the_person(body: &EffectBody) -> bool {
+    match body {
+        EffectBody::Email { .. } => true,
+        EffectBody::Audience { add, .. } => *add,
+        EffectBody::Webhook { .. } => false,
     }
 }
 

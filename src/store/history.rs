@@ -2,6 +2,7 @@
 //! is one row, packed, so that a past is read in few pieces, and the journal need not be kept for it.
 
 use std::borrow::Borrow;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::MembershipChange;
 use crate::engine::backfill::{self, Past};
-use crate::model::{Entry, EntryBody, Event, Offset, ProfileId, Timestamp, packed};
+use crate::model::{Entry, Event, Offset, ProfileId, Timestamp, packed};
 
 use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::{event_tally, history, merged_profile};
@@ -55,10 +56,10 @@ const HISTORY: Bulk = Bulk {
 
 /// Writes what the commits tell of the past, and adds to the counts.
 pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let mut stretches: BTreeMap<ProfileId, Stretch<&Event, &MembershipChange>> = BTreeMap::new();
+    let mut stretches: BTreeMap<ProfileId, Stretch<Cow<'_, Event>, &MembershipChange>> = BTreeMap::new();
     for commit in commits {
         for (profile, entry) in &commit.history {
-            let EntryBody::Event(event) = &entry.body else { continue };
+            let Some(event) = entry.body.event() else { continue };
             let Entry { offset, received_at, .. } = *entry;
             Stretch::of(&mut stretches, *profile).items.push(HistoryItem { offset, received_at, event });
         }
@@ -68,7 +69,7 @@ pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCom
     }
     let mut tally = Tally::default();
     for stretch in stretches.values() {
-        tally.events(stretch.items.iter().map(|item| item.event));
+        tally.events(stretch.items.iter().map(|item| &*item.event));
         tally.changes(stretch.changes.iter().copied());
     }
     write_stretches(transaction, stretches.values()).await?;

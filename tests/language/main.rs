@@ -3,6 +3,7 @@
 mod audiences;
 mod backfill;
 mod clocks;
+mod consent;
 mod corpus;
 mod demo_shop;
 mod differential;

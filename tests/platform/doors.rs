@@ -7,7 +7,7 @@ use flate2::write::GzEncoder;
 use serde_json::{Value as Json, json};
 use tidewater::engine::transition::Origin;
 use tidewater::http::{Access, ROUTES};
-use tidewater::model::{EffectId, ProfileId, RunId};
+use tidewater::model::{ConsentSource, EffectId, Entry, EntryBody, Offset, ProfileId, RunId};
 use tidewater::privacy::links::{ClickLink, UnsubscribeLink};
 
 use crate::served::{API_KEY, API_KEY_SETTING, Served, WRITE_KEY, answer};
@@ -204,6 +204,9 @@ async fn statuses(served: &Served, authorization: Option<&str>) -> Vec<(Access, 
         if route.path.starts_with("/v1/") {
             request = request.body(json!({"userId": "u1", "event": "X"}).to_string());
         }
+        if route.path.ends_with("/consent") {
+            request = request.body(json!({"everything": true, "state": "withdrawn"}).to_string());
+        }
         if route.path == "/api/v1/program" && route.method.as_str() == "POST" {
             let program = served.platform.program();
             request = request.body(json!({"version": program.version, "sources": program.sources}).to_string());
@@ -361,6 +364,11 @@ async fn an_unsubscribe_link_asks_and_only_a_post_acts() {
     );
     let properties = &shown["events"][0]["properties"];
     assert_eq!((&properties["journey"], &properties["step"]), (&json!("welcome"), &json!("mail")));
+    assert_eq!((&properties["by"], &shown["events"][0]["source"]), (&json!("link"), &json!("tidewater")));
+    let journal = served.store.read_journal(Offset(0), 100).await.unwrap();
+    let is_withdrawal =
+        |entry: &&Entry| matches!(&entry.body, EntryBody::Consent(word) if word.by == ConsentSource::Link);
+    assert_eq!(journal.iter().filter(is_withdrawal).count(), 1, "it is an entry of its own");
     let parts = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
     let again = served.client.post(&url).header("Content-Type", "multipart/form-data; boundary=b").body(parts);
     assert_eq!(again.send().await.unwrap().status(), 200, "mail programs may send parts, and twice");
@@ -418,5 +426,43 @@ async fn a_platform_that_has_stopped_takes_nothing_and_says_so() {
     let wish = served.client.post(format!("{}{unsubscribe}", served.url)).body("List-Unsubscribe=One-Click");
     let page = wish.send().await.unwrap();
     assert_eq!(page.status(), 503, "a wish that is not kept is not confirmed");
+    served.stop().await;
+}
+
+#[actix_web::test]
+async fn a_word_on_consent_by_the_management_api_is_checked_kept_and_taken_once() {
+    let served = Served::start(RULES, API_KEY_SETTING).await;
+    let profile = profile_of(&served, "u1").await;
+    let say = async |who: &str, body: Json| {
+        let url = format!("{}/api/v1/profiles/{who}/consent", served.url);
+        answer(served.client.post(url).bearer_auth(API_KEY).body(body.to_string())).await
+    };
+    for (bad, why) in [
+        (json!({"topic": "nonsense", "state": "given"}), "there is no topic `nonsense`"),
+        (json!({"topic": "newsletter", "channel": "pigeon", "state": "given"}), "is not sent by `pigeon`"),
+        (json!({"purpose": "nonsense", "state": "given"}), "there is no purpose `nonsense`"),
+        (json!({"state": "given"}), "say one of"),
+        (json!({"topic": "newsletter", "everything": true, "state": "withdrawn"}), "say one of"),
+        (json!({"everything": true, "state": "given"}), "can only be withdrawn"),
+        (json!({"topic": "newsletter", "state": "given", "at": "yesterday"}), "is no instant"),
+        (json!({"topic": "newsletter", "state": "perhaps"}), "perhaps"),
+    ] {
+        let (status, answer) = say("user_id:u1", bad.clone()).await;
+        assert_eq!(status, 400, "{bad}");
+        assert!(answer["message"].as_str().unwrap().contains(why), "{bad}: {answer}");
+    }
+    assert_eq!(say("user_id:nobody", json!({"everything": true, "state": "withdrawn"})).await.0, 404);
+    let given = json!({"topic": "newsletter", "state": "given", "id": "form-1", "note": "text of May"});
+    for _ in 0..2 {
+        let (status, answer) = say("user_id:u1", given.clone()).await;
+        assert_eq!((status, &answer["about"]), (200, &json!("newsletter/email")), "{answer}");
+    }
+    assert_eq!(say(&profile.to_string(), json!({"everything": true, "state": "withdrawn"})).await.0, 200);
+    let (events, shown) = history(&served, "user_id:u1").await;
+    assert_eq!(events, ["Identified", "Subscribed", "Suppressed"], "the same word twice is one");
+    let properties = &shown["events"][1]["properties"];
+    assert_eq!((&properties["by"], &properties["note"]), (&json!("api"), &json!("text of May")));
+    let said = |place: usize| (shown["consents"][place]["about"].clone(), shown["consents"][place]["state"].clone());
+    assert_eq!((said(0), said(1)), ((json!("newsletter/email"), json!("given")), (json!("*"), json!("withdrawn"))));
     served.stop().await;
 }

@@ -1,5 +1,7 @@
 //! A withdrawal stops what is queued, whatever comes late and whoever is merged with whom.
 
+use std::collections::BTreeMap;
+
 use tidewater::engine::transition::EffectConsent;
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
@@ -91,6 +93,41 @@ async fn a_withdrawal_follows_the_person_through_a_merge() {
             store.append(&second).await.unwrap();
             assert!(is_stopped(&store).await, "mail of {queued}, withdrawal {order} the merge");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_suppression_stops_what_nobody_has_to_consent_to_and_no_webhook() {
+    let (_folder, store) = store_with_mail_of(1).await;
+    let identifiers: BTreeMap<String, String> = [("email".to_owned(), "fay@example.com".to_owned())].into();
+    let place = |add, change| EffectBody::Audience {
+        audience: "vips".to_owned(),
+        add,
+        identifiers: identifiers.clone(),
+        change,
+    };
+    let hook = EffectBody::Webhook { body: "hello".into(), variables: ValueMap::new() };
+    let decided = [(2, place(false, 1)), (3, place(true, 2)), (4, hook)];
+    let effect = |(id, body)| Effect {
+        id: EffectId(id),
+        profile: ProfileId(2),
+        destination: format!("line{id}"),
+        origin: None,
+        consent: None,
+        decided_at: Timestamp(10),
+        expires_at: None,
+        body,
+    };
+    let effects = decided.map(effect).to_vec();
+    store.commit(&[ShardCommit { effects, ..ShardCommit::empty(ProfileId(2).shard(), Offset(1)) }]).await.unwrap();
+    // The mail is of one who is merged into the other afterwards: the word was about the person.
+    let word = |profile| Deny { key: ConsentKey::Everything, ..deny(profile, true, 20) };
+    let merge = IdentityChange::Merge { loser: ProfileId(1), winner: ProfileId(2) };
+    store.append(&Append { denies: vec![word(2)], identities: vec![merge], ..Append::default() }).await.unwrap();
+    assert!(is_stopped(&store).await, "whatever the topic");
+    for (line, leaves) in [("line2", true), ("line3", false), ("line4", true)] {
+        let claim = store.claim(line, Timestamp(100), &Room::of(10)).await.unwrap();
+        assert_eq!((claim.taken.len(), claim.suppressed.len()), (usize::from(leaves), usize::from(!leaves)), "{line}");
     }
 }
 

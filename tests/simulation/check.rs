@@ -6,8 +6,9 @@ pub mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tidewater::engine::EffectBody;
 use tidewater::lang::rules::MessageClass;
-use tidewater::model::{EffectId, EntryBody, ProfileId, Skipped, Target};
+use tidewater::model::{ConsentKey, EffectId, EntryBody, ProfileId, Skipped, Target};
 use tidewater::store::outbox::OutboxStatus;
 
 use super::faults::{self, TRIPPING};
@@ -129,7 +130,10 @@ fn nothing_leaves_after_a_withdrawal(outcome: &Outcome) {
         let person = durable.survivor(durable.identities[&("user_id".to_owned(), user.clone())]);
         for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
             let effect = &durable.outbox[effect].effect;
-            let is_asked = effect.consent.as_ref().is_some_and(|consent| consent.key == *key);
+            let reaches_them =
+                matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
+            let is_asked = (*key == ConsentKey::Everything && reaches_them)
+                || effect.consent.as_ref().is_some_and(|consent| consent.key == *key);
             // A merge that comes later may join somebody who had not withdrawn: until then they are two people.
             let is_same = effect.profile == person;
             assert!(!(is_asked && is_same && claimed > place), "{user} withdrew, and {effect:?} left all the same");

@@ -183,7 +183,10 @@ impl Author {
     }
 
     fn consent(&mut self) -> ConsentKey {
-        ConsentKey::Purpose(["ads", "mail"][self.below(2)].to_owned())
+        match self.below(4) {
+            0 => ConsentKey::Everything,
+            purpose => ConsentKey::Purpose(["ads", "mail"][purpose % 2].to_owned()),
+        }
     }
 
     fn outcome(&mut self) -> Option<OutboxUpdate> {

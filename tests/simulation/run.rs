@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tidewater::actors::{Carrier, Clock, Placement, Platform, Refused, StartWith, WAITING_LIMIT};
 use tidewater::engine::{Engine, Sound, consent_of_event};
 use tidewater::intake::{Arrival, Call, Intake, Request};
-use tidewater::model::{ConsentKey, ConsentState, ProfileId, Skipped, Span, Timestamp};
+use tidewater::model::value::ValueMap;
+use tidewater::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, ProfileId, Skipped, Span, Timestamp};
 use tidewater::workspace::{Config, Program};
 
 use super::faults::Faulty;
@@ -190,6 +191,7 @@ fn live(
                     Step::Send(batches) => {
                         join_all(batches.iter().map(|batch| sources.send(&platform, batch))).await;
                     }
+                    Step::Withdraw(user, key) => sources.withdraw(&platform, &memory.durable(), user, key, *next).await,
                     Step::Deploy(which, batches) => {
                         let send = join_all(batches.iter().map(|batch| sources.send(&platform, batch)));
                         // One that is refused was perhaps deployed all the same: the journal tells.
@@ -250,6 +252,31 @@ impl Sources {
                     self.told.lock().unwrap().busy += 1;
                     tokio::time::sleep(retry_after).await;
                 }
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+    }
+
+    /// Tells what somebody wants no more of, and again until it is taken.
+    async fn withdraw(&self, platform: &Platform, durable: &Durable, user: &str, key: &ConsentKey, number: usize) {
+        let Some(profile) = durable.identities.get(&("user_id".to_owned(), user.to_owned())) else { return };
+        let word = ConsentChange {
+            id: format!("word{number}"),
+            key: key.clone(),
+            state: ConsentState::Withdrawn,
+            by: ConsentSource::Api,
+            at: self.clock.now(),
+            note: None,
+            message: ValueMap::new(),
+        };
+        for _ in 0..30 {
+            match platform.consent(*profile, word.clone()).await {
+                Ok(_) => {
+                    let place = self.world.place();
+                    let word = Withdrawal { user: user.to_owned(), key: key.clone(), place };
+                    return self.told.lock().unwrap().withdrawn.push(word);
+                }
+                Err(Refused::Stopping) => return,
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use serde_json::{Value, json};
-use tidewater::model::{Span, Timestamp};
+use tidewater::model::{ConsentKey, Span, Timestamp};
 
 use super::faults::{STUMBLING, TRIPPING};
 use super::run::DESTINATIONS;
@@ -19,6 +19,8 @@ pub enum Step {
     Send(Vec<Vec<Value>>),
     /// An author puts one of the two programs in force while sources send.
     Deploy(usize, Vec<Vec<Value>>),
+    /// A person says that they want nothing more of this: by a link, or to whoever serves them.
+    Withdraw(&'static str, ConsentKey),
     /// A destination does not answer for a while.
     Silence(&'static str, Span),
     /// Somebody decides about effects.
@@ -55,10 +57,11 @@ impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
         let mut script = vec![self.introductions()];
         for step in 0..steps + steps / 6 {
-            script.push(match self.below(12) {
+            script.push(match self.below(13) {
                 0..4 => self.wait(),
                 4 | 5 => self.silence(),
                 6 => self.hand(),
+                7 => self.withdraw(step * 3 < steps),
                 _ => self.send(step * 3 < steps),
             });
         }
@@ -120,6 +123,14 @@ impl Author<'_> {
     fn send(&mut self, is_early: bool) -> Step {
         let batches = self.batches(is_early);
         if self.one_in(6) { Step::Deploy(self.below(2), batches) } else { Step::Send(batches) }
+    }
+
+    fn withdraw(&mut self, is_early: bool) -> Step {
+        let user = USERS[self.below(USERS.len())];
+        let topic = ConsentKey::Topic { topic: "newsletter".to_owned(), channel: "email".to_owned() };
+        // Who agrees again after a withdrawal has agreed; who is suppressed has not.
+        let key = if is_early || self.one_in(2) { ConsentKey::Everything } else { topic };
+        Step::Withdraw(user, key)
     }
 
     fn batches(&mut self, is_early: bool) -> Vec<Vec<Value>> {

@@ -13,9 +13,9 @@ use proptest::test_runner::TestRng;
 use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::Relay;
-use tidewater::engine::{Effect, MembershipChange};
+use tidewater::engine::{Effect, EffectBody, MembershipChange};
 use tidewater::lang::rules::MessageClass;
-use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
+use tidewater::model::{ConsentKey, EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
 use tidewater::store::dead_letters::{DROPPABLE, RETRIABLE};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
@@ -279,13 +279,12 @@ impl Durable {
     fn past(&self, profile: ProfileId, wanted: &Wanted) -> Vec<Past> {
         let mut found = Vec::new();
         for entry in self.journal.iter().filter(|entry| entry.offset < wanted.before) {
-            let (Some((counts_for, _)), EntryBody::Event(event)) = (self.history.get(&entry.offset), &entry.body)
-            else {
+            let (Some((counts_for, _)), Some(event)) = (self.history.get(&entry.offset), entry.body.event()) else {
                 continue;
             };
             let is_named = wanted.names.as_ref().is_none_or(|names| names.contains(&event.name));
             if let (true, Some(joined)) = (is_named, self.joined(*counts_for, profile)) {
-                let (offset, received_at, event) = (entry.offset, entry.received_at, event.clone());
+                let (offset, received_at, event) = (entry.offset, entry.received_at, event.into_owned());
                 found.push(Past { offset, joined, received_at, event });
             }
         }
@@ -341,7 +340,7 @@ impl Durable {
             }
             commit.effects.iter().for_each(|effect| self.decide(effect));
             for (profile, entry) in &commit.history {
-                let tidewater::model::EntryBody::Event(event) = &entry.body else { continue };
+                let Some(event) = entry.body.event() else { continue };
                 let before = self.history.insert(entry.offset, (*profile, event.message_id.clone()));
                 assert!(before.is_none_or(|(same, _)| same == *profile), "an entry counts for one profile");
             }
@@ -429,9 +428,12 @@ impl Durable {
             }
             let effect = self.outbox[&id].effect.clone();
             let person = self.survivor(effect.profile);
-            let is_denied = effect.consent.as_ref().is_some_and(|consent| {
-                self.denies.get(&(person, consent.key.to_string())).is_some_and(|deny| deny.denied)
-            });
+            let is_refused =
+                |key: &ConsentKey| self.denies.get(&(person, key.to_string())).is_some_and(|deny| deny.denied);
+            let reaches_the_person =
+                matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
+            let is_denied = effect.consent.as_ref().is_some_and(|consent| is_refused(&consent.key))
+                || (reaches_the_person && is_refused(&ConsentKey::Everything));
             if is_denied {
                 claim.suppressed.push(effect);
                 continue;

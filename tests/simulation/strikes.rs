@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidewater::actors::WAITING_LIMIT;
-use tidewater::model::{EntryBody, Span, Timestamp};
+use tidewater::model::{ConsentKey, EntryBody, Span, Timestamp};
 
 use super::check;
 use super::faults::TRIPPING;
@@ -69,6 +69,7 @@ fn script() -> Vec<Step> {
         Step::Deploy(1, vec![again]),
         Step::Wait(Span::DAY, Duration::ZERO),
         Step::Send(vec![left]),
+        Step::Withdraw("ada", ConsentKey::Everything),
         Step::Hand(Hand { verb: Verb::Retry, destination: "crm" }),
         Step::Hand(Hand { verb: Verb::Drop, destination: "ads" }),
     ]
@@ -121,7 +122,7 @@ fn the_script_has_something_of_everything() {
     assert!(bodies().any(|body| matches!(body, EntryBody::Absorb { .. })), "two became one");
     assert!(bodies().any(|body| matches!(body, EntryBody::ScheduleFired { .. })), "Monday came");
     assert_eq!(bodies().filter(|body| matches!(body, EntryBody::Skip(_))).count(), 1, "something was passed over");
-    assert_eq!(outcome.told.withdrawn.len(), 2);
+    assert_eq!(outcome.told.withdrawn.len(), 3);
 }
 
 #[test]

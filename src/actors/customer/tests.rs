@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::Sound;
+use crate::model::EntryBody;
 use crate::model::value::ValueMap;
 use crate::model::{Event, EventKind, Target, Value};
 use crate::workspace::compile;

@@ -42,7 +42,8 @@ fn belongs(profile: &Profile, sync: &AudienceSync, program: &Program) -> bool {
     let segment = sync.segment.map(|segment| &program.rules.segments[segment.at()].name);
     let is_member = profile.memberships().any(|(name, _)| Some(name) == segment.map(String::as_str));
     let purpose = sync.purpose.map(|index| ConsentKey::Purpose(program.rules.purposes[index].name.clone()));
-    is_member && purpose.is_none_or(|key| profile.consent(&key) == Some(ConsentState::Given))
+    let is_suppressed = profile.consent(&ConsentKey::Everything) == Some(ConsentState::Withdrawn);
+    is_member && !is_suppressed && purpose.is_none_or(|key| profile.consent(&key) == Some(ConsentState::Given))
 }
 
 /// What was told of an address to an audience, in order.

@@ -1,0 +1,84 @@
+//! Words on consent that are entries of their own, and suppressions.
+
+use tidewater::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, EntryBody};
+
+use crate::person::{Person, identify, mails, minute, platform, program, told, track};
+
+const WELCOME: &str = "journey: welcome
+topic: news
+enter: { event: Cart, re_entry: always }
+steps:
+  - id: hello
+    email: { template: hello, subject: Hello }
+---
+journey: receipt
+topic: orders
+enter: { event: Order, re_entry: always }
+steps:
+  - id: thanks
+    email: { template: hello, subject: Thanks }
+";
+const RULES: &str = "segment leavers = did \"Unsubscribed\"\nsegment readers = agrees to news\n";
+
+fn word(id: &str, key: ConsentKey, state: ConsentState, at: i64) -> ConsentChange {
+    ConsentChange {
+        id: id.to_owned(),
+        key,
+        state,
+        by: ConsentSource::Api,
+        at: minute(at),
+        note: None,
+        message: Default::default(),
+    }
+}
+
+fn news() -> ConsentKey {
+    ConsentKey::Topic { topic: "news".to_owned(), channel: "email".to_owned() }
+}
+
+#[test]
+fn an_entry_means_what_the_event_of_a_source_means() {
+    use ConsentState::{Given, Withdrawn};
+    let words = [("a", Given, 1, "Subscribed"), ("b", Withdrawn, 5, "Unsubscribed"), ("c", Given, 3, "Subscribed")];
+    let [mut by_entry, mut by_event] = [(); 2].map(|()| Person::new("ada", program(RULES, WELCOME)));
+    for person in [&mut by_entry, &mut by_event] {
+        person.event(0, identify(r#"{"email": "ada@example.com"}"#));
+    }
+    for (id, state, at, name) in words {
+        // The last is heard of late, and takes nothing back.
+        let arrives = if id == "c" { 20 } else { at };
+        let change = word(id, news(), state, at);
+        let mut event = platform(name, r#"{"topic": "news", "channel": "email", "by": "api"}"#);
+        (event.message_id, event.timestamp) = (id.to_owned(), minute(at));
+        let told = by_entry.entry(arrives, EntryBody::Consent(change.clone()));
+        assert_eq!(told, by_event.event(arrives, event), "{id}");
+        assert!(told.recorded, "it belongs to the history");
+        let again = by_entry.entry(arrives, EntryBody::Consent(change));
+        assert!(!again.recorded && again.memberships.is_empty(), "a repeat is nothing");
+        by_event.event(arrives, platform("Email Sent", "{}"));
+    }
+    assert_eq!(by_entry.segments(), ["leavers"]);
+    assert_eq!(by_entry.profile.consents(), by_event.profile.consents());
+}
+
+#[test]
+fn who_is_suppressed_gets_nothing_of_any_topic_and_is_in_no_audience() {
+    let mut ada = Person::new("ada", program(RULES, WELCOME));
+    let joined = ada.event(0, identify(r#"{"email": "ada@example.com", "plan": "free"}"#));
+    assert_eq!(told(&joined), ["+free_on_meta ada@example.com"]);
+    ada.event(1, platform("Subscribed", r#"{"topic": "news", "channel": "email"}"#));
+    assert_eq!(mails(&ada.event(2, track("Cart", "{}"))), ["hello"]);
+    assert_eq!(mails(&ada.event(3, track("Order", "{}"))), ["thanks"]);
+    assert!(ada.segments().contains(&"readers"));
+    let change = word("s", ConsentKey::Everything, ConsentState::Withdrawn, 4);
+    let suppressed = ada.entry(4, EntryBody::Consent(change));
+    assert_eq!(told(&suppressed), ["-free_on_meta ada@example.com"]);
+    assert!(!ada.segments().contains(&"readers") && ada.segments().contains(&"free"));
+    // Nothing that is said of one topic takes it back.
+    ada.event(5, platform("Subscribed", r#"{"topic": "news", "channel": "email"}"#));
+    ada.event(6, platform("Consent Given", r#"{"purpose": "ads"}"#));
+    assert_eq!(mails(&ada.event(7, track("Cart", "{}"))), [] as [&str; 0]);
+    assert_eq!(mails(&ada.event(8, track("Order", "{}"))), [] as [&str; 0], "a transactional one neither");
+    assert_eq!(told(&ada.event(9, track("Order", "{}"))), [] as [&str; 0]);
+    assert!(ada.segments().contains(&"buyers"), "what is known goes on");
+}
