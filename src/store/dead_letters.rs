@@ -5,7 +5,7 @@
 use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, ExprTrait, QueryFilter,
-    QuerySelect,
+    QueryOrder, QuerySelect,
 };
 
 use crate::engine::transition::{AUDIENCE_SYNC, Relay};
@@ -33,7 +33,8 @@ pub const RETRIABLE: [OutboxStatus; 3] = [OutboxStatus::Failed, OutboxStatus::Un
 /// What can be dropped: all that may still leave, or be sent again.
 pub const DROPPABLE: [OutboxStatus; 3] = [OutboxStatus::Ready, OutboxStatus::Failed, OutboxStatus::Unknown];
 
-const DROPPED: &str = "dropped, by hand";
+/// What is said of an effect that was dropped.
+pub const DROPPED: &str = "dropped, by hand";
 
 impl Selection {
     pub(super) fn condition(&self) -> Condition {
@@ -106,8 +107,10 @@ pub(super) async fn drop_in(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     // No claim takes meanwhile what is told to be dropped.
-    let mut told =
-        outbox::Entity::find().filter(selection.among(&DROPPABLE)).filter(outbox::Column::Channel.eq(AUDIENCE_SYNC));
+    let mut told = outbox::Entity::find()
+        .filter(selection.among(&DROPPABLE))
+        .filter(outbox::Column::Channel.eq(AUDIENCE_SYNC))
+        .order_by_asc(outbox::Column::Effect);
     if transaction.get_database_backend() == DbBackend::Postgres {
         told = told.lock_exclusive();
     }

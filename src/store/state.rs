@@ -235,6 +235,7 @@ impl Database {
         let rows = relay::Entity::find()
             .order_by_asc(relay::Column::Created)
             .order_by_asc(relay::Column::Ordinal)
+            .order_by_asc(relay::Column::Id)
             .limit(limit as u64)
             .all(&self.write)
             .await?;

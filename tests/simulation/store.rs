@@ -12,14 +12,15 @@ use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
 use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::skip::Skip;
-use tidewater::engine::transition::Relay;
+use tidewater::engine::transition::{AUDIENCE_SYNC, Relay};
 use tidewater::engine::{Effect, EffectBody, MembershipChange};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::{ConsentKey, EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
-use tidewater::store::dead_letters::{DROPPABLE, RETRIABLE};
+use tidewater::store::dead_letters::{DROPPABLE, DROPPED, RETRIABLE};
 use tidewater::store::identity::{Identifier, IdentityChange};
 use tidewater::store::journal::{Append, Deny, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate, Room};
+use tidewater::store::outcome::event_of;
 use tidewater::store::program::ProgramSources;
 use tidewater::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Backing, Journal, Keep, Store, StoreError};
@@ -218,7 +219,7 @@ impl Durable {
     /// Decides about effects; returns those that it was about.
     pub fn by_hand(&mut self, hand: &Hand, now: Timestamp) -> Vec<EffectId> {
         let Hand { verb, destination } = *hand;
-        let mut decided = Vec::new();
+        let (mut decided, mut dropped) = (Vec::new(), Vec::new());
         for item in self.outbox.values_mut() {
             let is_meant = item.effect.destination == destination;
             let is_in_time = item.effect.expires_at.is_none_or(|at| at > now);
@@ -231,14 +232,29 @@ impl Durable {
                 }
                 Verb::Drop if is_meant && DROPPABLE.contains(&item.status) => {
                     item.status = OutboxStatus::Dropped;
-                    "dropped, by hand"
+                    if item.effect.body.kind() == AUDIENCE_SYNC {
+                        dropped.push(item.effect.clone());
+                    }
+                    DROPPED
                 }
                 _ => continue,
             };
             (item.detail, item.updated_at) = (Some(change.to_owned()), now);
             decided.push(item.effect.id);
         }
+        // The people concerned by updates of audiences hear of it.
+        for (ordinal, effect) in dropped.into_iter().enumerate() {
+            let body = EntryBody::Event(event_of(&effect, OutboxStatus::Dropped, Some(DROPPED.to_owned()), now));
+            let relay = Relay { id: format!("dropped:{}:{}", effect.id, now.0), to: effect.profile, body };
+            self.hand_on(Offset(0), ordinal, &relay);
+        }
         decided
+    }
+
+    fn hand_on(&mut self, created: Offset, ordinal: usize, relay: &Relay) {
+        if !self.relays.values().any(|known| known.id == relay.id) {
+            self.relays.insert((created.0, ordinal, relay.id.clone()), relay.clone());
+        }
     }
 
     fn append(&mut self, append: &Append) {
@@ -345,9 +361,7 @@ impl Durable {
                 assert!(before.is_none_or(|(same, _)| same == *profile), "an entry counts for one profile");
             }
             for (ordinal, relay) in commit.relays.iter().enumerate() {
-                if !self.relays.values().any(|known| known.id == relay.id) {
-                    self.relays.insert((commit.offset.0, ordinal, relay.id.clone()), relay.clone());
-                }
+                self.hand_on(commit.offset, ordinal, relay);
             }
             self.poison.extend(commit.poison.iter().map(|poisoned| (poisoned.id(), poisoned.clone())));
             let Reached { offset, time } = Reached { offset: commit.offset, time: commit.time };
