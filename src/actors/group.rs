@@ -6,11 +6,11 @@ use crate::engine::transition::Relay;
 use crate::model::{
     ConsentChange, ConsentKey, ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
 };
-use crate::store::journal::{Append, Deny, JournalHead, Mistake, Quarantined, Retried};
+use crate::store::journal::{Append, Deny, Erasure, JournalHead, Mistake, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::{Journal, StoreError};
 
-use super::identity::Resolver;
+use super::identity::{Resolver, Unresolved};
 
 /// What the sequencer is asked to make durable.
 #[derive(Debug, Clone)]
@@ -29,6 +29,11 @@ pub(super) enum Request {
     },
     /// A person's word on consent that came by no event.
     Consent(ProfileId, ConsentChange),
+    /// A person is to be forgotten; where they are suppressed, for good.
+    Erase {
+        profile: ProfileId,
+        is_suppressed: bool,
+    },
     Relays(Vec<Relay>),
     /// A schedule of this name came up at `at`; this is what it says to everyone.
     ScheduleFired {
@@ -59,8 +64,15 @@ impl Request {
             Self::Retry(retry) => retry.events.len() + retry.entries.len() + retry.rows.refused.len(),
             Self::Platform { events, outbox } => events.len().max(outbox.len()),
             Self::Relays(relays) => relays.len(),
-            Self::Consent(..) | Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
+            Self::Consent(..) | Self::Erase { .. } | Self::ScheduleFired { .. } | Self::Deploy(_) => 1,
         }
+    }
+}
+
+impl Request {
+    /// Whether nothing else may be in its group: who comes after it is resolved by what it leaves.
+    pub(super) fn is_alone(&self) -> bool {
+        matches!(self, Self::Erase { .. })
     }
 }
 
@@ -106,9 +118,13 @@ pub(super) async fn build(
                 }
                 for (profile, body) in entries {
                     match body {
-                        EntryBody::Event(event) => maker.event(reached(journal, resolver, profile).await?, event),
+                        EntryBody::Event(event) => {
+                            let profile = reached(journal, resolver, profile).await?;
+                            maker.event_for(resolver, profile, event);
+                        }
                         EntryBody::Consent(change) => {
-                            maker.consent(reached(journal, resolver, profile).await?, change);
+                            let profile = reached(journal, resolver, profile).await?;
+                            maker.consent(resolver, profile, change);
                         }
                         // What was handed over goes to whom it was promised.
                         body => maker.push(Target::Profile(profile), body),
@@ -118,18 +134,28 @@ pub(super) async fn build(
             Request::Platform { events, outbox } => {
                 maker.append.outbox.extend(outbox);
                 for (profile, event) in events {
-                    maker.event(resolver.surviving(profile), event);
+                    maker.event_for(resolver, profile, event);
                 }
             }
             Request::Consent(profile, change) => {
-                maker.consent(reached(journal, resolver, profile).await?, change);
+                maker.consent(resolver, reached(journal, resolver, profile).await?, change);
+            }
+            Request::Erase { profile, is_suppressed } => {
+                let profile = reached(journal, resolver, profile).await?;
+                if !resolver.is_erased(profile) {
+                    let lineage = journal.lineage(profile).await?;
+                    resolver.erase(&lineage);
+                    maker.erase(lineage, is_suppressed);
+                }
             }
             Request::Relays(relays) => {
                 for relay in relays {
                     // What was handed over goes to whom it was promised, who may wait for it.
                     let is_promised = matches!(relay.body, EntryBody::Absorb { .. } | EntryBody::Skip(_));
                     let to = if is_promised { relay.to } else { resolver.surviving(relay.to) };
-                    maker.push(Target::Profile(to), relay.body);
+                    if is_promised || !resolver.is_erased(to) {
+                        maker.push(Target::Profile(to), relay.body);
+                    }
                     maker.append.relayed.push(relay.id);
                 }
             }
@@ -163,9 +189,9 @@ impl Maker {
     }
 
     fn source_event(&mut self, resolver: &mut Resolver, event: Event) {
-        let Some(found) = resolver.resolve(&event) else {
-            self.quarantine(&event);
-            return;
+        let found = match resolver.resolve(&event) {
+            Ok(found) => found,
+            Err(why) => return self.quarantine(&event, why),
         };
         self.append.identities.extend(found.changes);
         if let Some(loser) = found.merged {
@@ -183,24 +209,54 @@ impl Maker {
         self.push(Target::Profile(profile), EntryBody::Event(event));
     }
 
-    fn consent(&mut self, profile: ProfileId, mut change: ConsentChange) {
+    /// An event of the platform. What comes for somebody who was erased is nothing.
+    fn event_for(&mut self, resolver: &Resolver, profile: ProfileId, event: Event) {
+        let profile = resolver.surviving(profile);
+        if !resolver.is_erased(profile) {
+            self.event(profile, event);
+        }
+    }
+
+    fn consent(&mut self, resolver: &Resolver, profile: ProfileId, mut change: ConsentChange) {
+        if resolver.is_erased(profile) {
+            return;
+        }
         change.at = change.at.min(self.received_at);
         self.deny(profile, change.key.clone(), change.state, change.at);
         self.push(Target::Profile(profile), EntryBody::Consent(change));
+    }
+
+    /// The profile itself stands first in its lineage, and is told last: by its entry the erasure is known.
+    fn erase(&mut self, lineage: Vec<ProfileId>, is_suppressed: bool) {
+        for profile in lineage.iter().rev() {
+            self.push(Target::Profile(*profile), EntryBody::Erase);
+        }
+        self.append.erasures.push(Erasure { entry: self.last, at: self.received_at, lineage, is_suppressed });
     }
 
     fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState, at: Timestamp) {
         self.append.denies.push(Deny { profile, key, denied: state == ConsentState::Withdrawn, at });
     }
 
-    fn quarantine(&mut self, event: &Event) {
+    fn quarantine(&mut self, event: &Event, why: Unresolved) {
+        let (code, reason, payload) = match why {
+            Unresolved::Nameless => {
+                let reason = "the event names nobody: it has neither `userId` nor `anonymousId`";
+                ("invalid", reason, serde_json::to_string(event).unwrap_or_default())
+            }
+            // Of them nothing is kept, this included.
+            Unresolved::Unwanted => {
+                let reason = "the event names somebody who was erased and is not to be known again";
+                ("erased", reason, "{}".to_owned())
+            }
+        };
         self.append.quarantined.push(Quarantined {
             source: event.source.clone(),
             received_at: self.received_at,
-            code: "invalid".to_owned(),
-            mistakes: vec![Mistake::of_all("the event names nobody: it has neither `userId` nor `anonymousId`")],
+            code: code.to_owned(),
+            mistakes: vec![Mistake::of_all(reason)],
             call: None,
-            payload: serde_json::to_string(event).unwrap_or_default(),
+            payload,
         });
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! The sequencer is the only one who asks, one group at a time: what one event of a group changes, the next one sees.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::model::{Event, EventKind, ProfileId};
-use crate::store::identity::{Identifier, IdentityChange};
+use crate::store::identity::{ErasedIdentifier, Identifier, IdentityChange};
 use crate::store::{Journal, StoreError};
 
 const USER_ID: &str = "user_id";
@@ -23,6 +23,15 @@ pub(super) struct Resolution {
     pub(super) merged: Option<ProfileId>,
 }
 
+/// Why an event belongs to nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unresolved {
+    /// It names nobody.
+    Nameless,
+    /// It names somebody who was erased and is not to be known again.
+    Unwanted,
+}
+
 /// The user ids of a profile, as far as they are known here.
 #[derive(Debug, Default)]
 struct Users {
@@ -32,30 +41,44 @@ struct Users {
 }
 
 /// Identifiers by kind, then value: asked for with texts that nobody has to own.
-#[derive(Debug, Default)]
-struct Known(HashMap<String, HashMap<String, ProfileId>>);
+#[derive(Debug)]
+struct ByName<T>(HashMap<String, HashMap<String, T>>);
 
-impl Known {
+impl<T> Default for ByName<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Copy> ByName<T> {
     fn len(&self) -> usize {
         self.0.values().map(HashMap::len).sum()
     }
 
-    fn get(&self, kind: &str, value: &str) -> Option<ProfileId> {
+    fn get(&self, kind: &str, value: &str) -> Option<T> {
         self.0.get(kind)?.get(value).copied()
     }
 
-    fn insert(&mut self, Identifier { kind, value }: Identifier, profile: ProfileId) {
-        self.0.entry(kind).or_default().insert(value, profile);
+    fn insert(&mut self, Identifier { kind, value }: Identifier, thing: T) {
+        self.0.entry(kind).or_default().insert(value, thing);
+    }
+
+    fn retain(&mut self, is_kept: impl Fn(&T) -> bool) {
+        self.0.values_mut().for_each(|things| things.retain(|_, thing| is_kept(thing)));
     }
 }
 
 /// The identity index as the sequencer sees it.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
-    known: Known,
+    known: ByName<ProfileId>,
     users: HashMap<ProfileId, Users>,
     /// Merges of this process: loser to winner.
     merged: HashMap<ProfileId, ProfileId>,
+    /// Profiles of people who were erased; `None` until the store was asked.
+    erased: Option<HashSet<ProfileId>>,
+    /// Of identifiers that nobody has: what became of who had them.
+    former: ByName<ErasedIdentifier>,
 }
 
 impl Resolver {
@@ -64,12 +87,31 @@ impl Resolver {
         *self = Self::default();
     }
 
+    /// These profiles are of a person who was erased just now.
+    pub(super) fn erase(&mut self, lineage: &[ProfileId]) {
+        self.known.retain(|profile| !lineage.contains(profile));
+        self.users.retain(|profile, _| !lineage.contains(profile));
+        self.erased.get_or_insert_default().extend(lineage);
+    }
+
+    /// Whether what comes for this profile comes for somebody who was erased.
+    pub(super) fn is_erased(&self, profile: ProfileId) -> bool {
+        self.erased.as_ref().is_some_and(|erased| erased.contains(&profile))
+    }
+
     /// Asks the store for what the events of a group name and is not known yet: one query for all identifiers, and one
     /// for each profile that two of them may join.
     pub(super) async fn prepare(&mut self, journal: &dyn Journal, events: &[&Event]) -> Result<(), StoreError> {
         if self.known.len() > REMEMBERED {
             self.forget();
         }
+        let is_anyone_erased = match &self.erased {
+            Some(erased) => !erased.is_empty(),
+            None => {
+                let erased: HashSet<ProfileId> = journal.erased_profiles().await?.into_iter().collect();
+                !self.erased.insert(erased).is_empty()
+            }
+        };
         let named = events.iter().flat_map(|event| identifiers(event));
         let unknown: BTreeSet<(&str, &str)> =
             named.filter(|(kind, value)| self.known.get(kind, value).is_none()).collect();
@@ -77,6 +119,14 @@ impl Resolver {
             let unknown: Vec<Identifier> = unknown.into_iter().map(|(kind, value)| identifier(kind, value)).collect();
             for (identifier, profile) in journal.find_profiles(&unknown).await? {
                 self.known.insert(identifier, profile);
+            }
+            let is_stranger = |one: &Identifier| self.known.get(&one.kind, &one.value).is_none();
+            let strangers: Vec<Identifier> =
+                unknown.into_iter().filter(|one| is_anyone_erased && is_stranger(one)).collect();
+            if !strangers.is_empty() {
+                for (identifier, erased) in journal.erased_identifiers(&strangers).await? {
+                    self.former.insert(identifier, erased);
+                }
             }
         }
         for profile in self.joinable(events) {
@@ -111,9 +161,12 @@ impl Resolver {
         profile
     }
 
-    /// Decides on an event that [`Self::prepare`] was told of. `None`: it names nobody.
-    pub(super) fn resolve(&mut self, event: &Event) -> Option<Resolution> {
-        match (&event.user_id, &event.anonymous_id, &event.previous_id) {
+    /// Decides on an event that [`Self::prepare`] was told of.
+    pub(super) fn resolve(&mut self, event: &Event) -> Result<Resolution, Unresolved> {
+        if self.is_unwanted(event) {
+            return Err(Unresolved::Unwanted);
+        }
+        let found = match (&event.user_id, &event.anonymous_id, &event.previous_id) {
             (Some(user), _, Some(previous)) if event.kind == EventKind::Alias => {
                 let is_user = self.lookup(USER_ID, previous).is_some();
                 let kind = if is_user { USER_ID } else { ANONYMOUS_ID };
@@ -123,14 +176,27 @@ impl Resolver {
             (Some(user), None, _) => Some(self.alone(USER_ID, user)),
             (None, Some(anonymous), _) => Some(self.alone(ANONYMOUS_ID, anonymous)),
             (None, None, _) => None,
-        }
+        };
+        found.ok_or(Unresolved::Nameless)
+    }
+
+    fn is_unwanted(&self, event: &Event) -> bool {
+        let is_unwanted = |(kind, value): (&str, &str)| {
+            let former = self.former.get(kind, value).filter(|_| self.known.get(kind, value).is_none());
+            former.is_some_and(|former| former.is_suppressed)
+        };
+        identifiers(event).any(is_unwanted)
     }
 
     fn alone(&mut self, kind: &str, value: &str) -> Resolution {
         if let Some(profile) = self.lookup(kind, value) {
             return Resolution { profile, changes: Vec::new(), merged: None };
         }
-        let profile = ProfileId::from_identifier(kind, value);
+        // Who has the identifier of somebody who was erased is somebody new.
+        let profile = match self.former.get(kind, value) {
+            None => ProfileId::from_identifier(kind, value),
+            Some(former) => ProfileId::after_erasure(kind, value, former.erasure),
+        };
         self.users.insert(profile, Users { ids: Vec::new(), is_complete: true });
         let change = self.add(kind, value, profile);
         Resolution { profile, changes: vec![change], merged: None }
@@ -276,7 +342,29 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_by_the_name_of_somebody_who_was_erased_is_somebody_new_or_nobody() {
+        let mut resolver = Resolver::default();
+        let visitor = resolver.resolve(&event(None, Some("a"))).unwrap().profile;
+        let user = resolver.resolve(&event(Some("u"), None)).unwrap().profile;
+        resolver.resolve(&event(Some("u"), Some("a"))).unwrap();
+        let other = resolver.resolve(&event(Some("v"), None)).unwrap().profile;
+        resolver.erase(&[user, visitor]);
+        assert!(resolver.is_erased(visitor) && resolver.is_erased(user) && !resolver.is_erased(other));
+        for (name, is_suppressed) in [("u", false), ("a", true)] {
+            let kind = if name == "u" { USER_ID } else { ANONYMOUS_ID };
+            let erasure = crate::model::Offset(9);
+            resolver.former.insert(identifier(kind, name), ErasedIdentifier { erasure, is_suppressed });
+        }
+        let new = resolver.resolve(&event(Some("u"), None)).unwrap();
+        assert!(![user, visitor, other].contains(&new.profile) && new.changes.len() == 1);
+        assert_eq!(resolver.resolve(&event(Some("u"), None)).unwrap().profile, new.profile);
+        assert_eq!(resolver.resolve(&event(None, Some("a"))), Err(Unresolved::Unwanted));
+        assert_eq!(resolver.resolve(&event(Some("v"), Some("a"))), Err(Unresolved::Unwanted), "it names them too");
+        assert_eq!(resolver.resolve(&event(Some("v"), None)).unwrap().profile, other);
+    }
+
+    #[test]
     fn an_event_without_a_name_belongs_to_nobody() {
-        assert_eq!(Resolver::default().resolve(&event(None, None)), None);
+        assert_eq!(Resolver::default().resolve(&event(None, None)), Err(Unresolved::Nameless));
     }
 }

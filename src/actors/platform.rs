@@ -241,6 +241,15 @@ impl Platform {
         self.append(Request::Consent(profile, change)).await
     }
 
+    /// Forgets a person, for good where they are `is_suppressed`. Once it is durable nothing is sent to them any more, and
+    /// their identifiers are nobody's; the offset is that of the erasure, which the store then carries out.
+    ///
+    /// # Errors
+    /// See [`Refused`]; never busy.
+    pub async fn erase(&self, profile: ProfileId, is_suppressed: bool) -> Result<Accepted, Refused> {
+        self.append(Request::Erase { profile, is_suppressed }).await
+    }
+
     async fn append(&self, request: Request) -> Result<Accepted, Refused> {
         if self.inner.board.is_stopping() {
             return Err(Refused::Stopping);

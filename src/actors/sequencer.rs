@@ -138,7 +138,8 @@ impl Sequencer {
     fn gather(&mut self) -> (Vec<Request>, Vec<Reply>) {
         let (mut requests, mut replies, mut weight) = (Vec::new(), Vec::new(), 0);
         while let Some((request, _)) = self.waiting.front() {
-            if !requests.is_empty() && weight + request.weight() > GROUP_ENTRIES {
+            let is_apart = request.is_alone() || requests.last().is_some_and(Request::is_alone);
+            if !requests.is_empty() && (is_apart || weight + request.weight() > GROUP_ENTRIES) {
                 break;
             }
             if let Some((request, reply)) = self.waiting.pop_front() {

@@ -98,7 +98,7 @@ impl StateWriter {
         // What is not kept by customer is not kept in the order of its coming either.
         let keep = Keep { history: events.map(since), journal: journal.into_iter().chain(events).min().map(since) };
         let upkeep = async move {
-            if let Err(error) = store.upkeep(keep).await {
+            if let Err(error) = store.upkeep(keep, now).await {
                 tracing::warn!(%error, "the upkeep of the store failed; it is tried again");
             }
         };

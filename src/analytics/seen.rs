@@ -105,7 +105,7 @@ async fn look_at_profiles(store: &Database, most: u64, answers: &mut Answers) ->
         for saved in &block {
             let profile = snapshot::decode(&saved.snapshot)
                 .map_err(|error| StoreError::Corrupt(format!("profile {}: {error}", saved.id)))?;
-            if profile.merged_into.is_some() {
+            if profile.is_gone() {
                 continue;
             }
             if answers.looked_at.profiles == most {

@@ -50,7 +50,11 @@ pub(super) fn run(command: Command) -> Done {
 
 pub(super) async fn find(store: &Database, who: &str) -> Result<ProfileId, Failure> {
     if let Ok(id) = who.parse::<ProfileId>() {
-        return Ok(store.surviving_profile(id).await?);
+        let profile = store.surviving_profile(id).await?;
+        if store.is_erased(profile).await? {
+            return Err(Failure::new("this person was erased; `tidewater privacy audit` shows the receipts"));
+        }
+        return Ok(profile);
     }
     let (kind, value) = who.split_once(':').unwrap_or(("user_id", who));
     match store.find_profile_by(kind, value).await? {

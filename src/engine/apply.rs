@@ -25,7 +25,13 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
     if entry.offset <= profile.applied || matches!(entry.body, EntryBody::Skip(_)) {
         return Transition::default();
     }
-    if let Some(winner) = profile.merged_into {
+    if profile.erased || matches!(entry.body, EntryBody::Erased) {
+        profile.applied = entry.offset;
+        return Transition::default();
+    }
+    if let Some(winner) = profile.merged_into
+        && !matches!(entry.body, EntryBody::Erase)
+    {
         profile.applied = entry.offset;
         return forwarded(entry, winner);
     }
@@ -50,6 +56,7 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
         EntryBody::RankRefreshed { .. } => Cause::Time,
         EntryBody::MergeAway { .. } | EntryBody::Absorb { .. } | EntryBody::Expect { .. } => Cause::Merge,
         EntryBody::Deploy(_) | EntryBody::Skip(_) => Cause::Deploy,
+        EntryBody::Erase | EntryBody::Erased => Cause::Erasure,
     };
     profile.applied = entry.offset;
     let moment = Moment { at, offset: entry.offset };
@@ -71,7 +78,7 @@ pub fn apply(profile: &mut Profile, program: &Program, entry: &Entry) -> Transit
 /// Fires all wakes up to and including `up_to`, in order, each at its own instant.
 pub fn fire(profile: &mut Profile, program: &Program, up_to: Timestamp) -> Transition {
     let mut out = Transition::default();
-    while let Some(at) = profile.wake.filter(|at| *at <= up_to && profile.merged_into.is_none()) {
+    while let Some(at) = profile.wake.filter(|at| *at <= up_to && !profile.is_gone()) {
         let moment = Moment { at, offset: profile.applied };
         let mut turn = Turn::new(profile, program, at, moment, Cause::Time);
         turn.end_windows();
@@ -86,7 +93,7 @@ pub(super) fn close(turn: Turn<'_>, passed: Timestamp, out: &mut Transition) {
     let Turn { profile, program, calendar, out: done, .. } = turn;
     profile.clock = profile.clock.max(passed);
     debug_assert_eq!(calendar, profile.calendar(program), "the calendar follows the traits");
-    let is_at_rest = profile.merged_into.is_some() || profile.awaited.is_some() || profile.unfilled.is_some();
+    let is_at_rest = profile.is_gone() || profile.awaited.is_some() || profile.unfilled.is_some();
     profile.wake = if is_at_rest { None } else { next_wake(profile, program, calendar) };
     out.append(done);
 }
@@ -164,7 +171,8 @@ impl<'a> Turn<'a> {
             }
             EntryBody::RankRefreshed { rank, threshold } => self.take_rank(*rank, *threshold),
             EntryBody::Deploy(_) => self.take_up_program(),
-            EntryBody::Skip(_) => return,
+            EntryBody::Erase => return self.erase(),
+            EntryBody::Skip(_) | EntryBody::Erased => return,
         }
         self.run();
     }

@@ -113,7 +113,7 @@ impl Turn<'_> {
         found
     }
 
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         sync: &AudienceSync,
         add: bool,

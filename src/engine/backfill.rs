@@ -141,9 +141,7 @@ impl Wanted {
 #[must_use]
 pub fn wanted_by(profile: &Profile, program: &Program, entry: &Entry) -> Option<Wanted> {
     match &entry.body {
-        EntryBody::Deploy(deploy)
-            if !deploy.unknown.is_empty() && profile.applied.0 > 0 && profile.merged_into.is_none() =>
-        {
+        EntryBody::Deploy(deploy) if !deploy.unknown.is_empty() && profile.applied.0 > 0 && !profile.is_gone() => {
             Some(Wanted::of(program, &deploy.unknown, entry.offset))
         }
         _ => None,

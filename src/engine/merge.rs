@@ -41,6 +41,7 @@ impl Turn<'_> {
         }
         let (id, applied, clock) = (self.profile.id, self.profile.applied, self.profile.clock);
         *self.profile = Profile { applied, clock, merged_into: Some(winner), ..Profile::new(id) };
+        self.calendar = self.profile.calendar(self.program);
     }
 
     /// The winner's half.

@@ -8,6 +8,7 @@ mod audiences;
 pub mod backfill;
 mod consent;
 mod ends;
+mod erasure;
 pub mod explain;
 mod known;
 mod memberships;
@@ -31,6 +32,7 @@ mod weight;
 
 pub use apply::{apply, fire, memberships_agree};
 pub use consent::{consent_of_event, is_suppressed, purpose_allows, topic_allows};
+pub use erasure::is_forgotten;
 pub use profile::{Profile, Run};
 pub use rank::{rank_value, threshold};
 pub use seam::{Engine, Sound};

@@ -27,6 +27,9 @@ pub struct Profile {
     /// Set on the loser of a merge: everything that still comes belongs to this profile.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) merged_into: Option<ProfileId>,
+    /// The person was erased: nothing is known any more, and nothing that comes is taken in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) erased: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_id: Option<String>,
     #[serde(default, skip_serializing_if = "ValueMap::is_empty")]
@@ -126,6 +129,11 @@ pub struct AudienceChange {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
+fn is_false(answer: &bool) -> bool {
+    !*answer
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it asks about by reference")]
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
@@ -187,6 +195,7 @@ impl Profile {
             clock: Timestamp::MIN,
             wake: None,
             merged_into: None,
+            erased: false,
             user_id: None,
             traits: ValueMap::new(),
             trait_times: SortedMap::new(),
@@ -238,6 +247,18 @@ impl Profile {
     #[must_use]
     pub fn merged_into(&self) -> Option<ProfileId> {
         self.merged_into
+    }
+
+    /// The person was erased.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
+    /// Nobody is here any more: merged into another profile, or erased.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.erased || self.merged_into.is_some()
     }
 
     #[must_use]

@@ -15,7 +15,7 @@ pub fn rank_value(profile: &Profile, program: &Program, rank: &Rank, now: Timest
     let is_in = rank
         .population
         .is_none_or(|segment| profile.memberships.contains_key(&program.rules.segments[segment.at()].name));
-    if !is_in || profile.merged_into.is_some() {
+    if !is_in || profile.is_gone() {
         return None;
     }
     operand_value(&ProfileView::new(profile, program, now), &rank.operand)?.as_number()

@@ -39,7 +39,7 @@ impl Rehearsal<'_> {
     /// Tries it on a profile. `None` for one that is not there any more, or waits for a merge.
     #[must_use]
     pub fn try_on(&self, profile: &Profile, history: &[Past]) -> Option<Rehearsed> {
-        if profile.merged_into.is_some() || profile.awaited.is_some() {
+        if profile.is_gone() || profile.awaited.is_some() {
             return None;
         }
         let mut tried = profile.clone();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::lang::rules::MessageClass;
+use crate::model::audience_hash::concealed;
 use crate::model::value::ValueMap;
 use crate::model::{EffectId, Entry, EntryBody, ProfileId, RunId, Snapshot, Target, Timestamp, Value};
 
@@ -60,6 +61,7 @@ pub enum Cause {
     Time,
     Deploy,
     Merge,
+    Erasure,
 }
 
 /// An entry that follows from a transition. `id` is unique: the second of two relays of one id is dropped.
@@ -170,6 +172,23 @@ impl EffectBody {
         }
     }
 
+    /// Whether it takes somebody out of an audience: what still leaves for a person who was erased.
+    #[must_use]
+    pub fn is_removal(&self) -> bool {
+        matches!(self, Self::Audience { add: false, .. })
+    }
+
+    /// The same, with identifiers as the far side knows them and not as they are.
+    #[must_use]
+    pub fn concealed(mut self) -> Self {
+        if let Self::Audience { identifiers, .. } = &mut self {
+            for (name, value) in identifiers {
+                *value = concealed(name, value);
+            }
+        }
+        self
+    }
+
     /// Its place among what was decided for one profile at one instant, where that matters.
     #[must_use]
     pub fn ordinal(&self) -> u64 {
@@ -212,8 +231,8 @@ pub enum Fact {
         journey: String,
         at: Timestamp,
     },
-    /// `reason`: `completed`, `exit_rule`, `left_segment`, `exit_step`, `step_removed`, `merged`, `too_many_steps`,
-    /// `failed`.
+    /// `reason`: `completed`, `exit_rule`, `left_segment`, `exit_step`, `step_removed`, `merged`, `erased`,
+    /// `too_many_steps`, `failed`.
     RunEnded {
         run: RunId,
         journey: String,

@@ -44,14 +44,17 @@ pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> 
     }
 }
 
-/// The profile of a key, and after a merge the one that took it in.
+/// The profile of a key, and after a merge the one that took it in. Nobody is known who was erased.
 pub(super) async fn find_profile(store: &Database, key: &str) -> Result<Option<ProfileId>, StoreError> {
     let known = match key.split_once(':') {
         Some((kind, value)) => store.find_profile_by(kind, value).await?,
         None => key.parse().ok(),
     };
     match known {
-        Some(profile) => store.surviving_profile(profile).await.map(Some),
+        Some(profile) => {
+            let profile = store.surviving_profile(profile).await?;
+            Ok(if store.is_erased(profile).await? { None } else { Some(profile) })
+        }
         None => Ok(None),
     }
 }

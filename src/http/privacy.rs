@@ -1,4 +1,4 @@
-//! What people decide about themselves, told by whoever serves them. The key was checked before (see `access`).
+//! What people decide about themselves, and that they are to be forgotten, told by whoever serves them. The key was checked before (see `access`).
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -102,5 +102,51 @@ pub(super) async fn consent(
             "profile": profile, "about": about, "offset": accepted.offset, "received_at": accepted.received_at.to_string(),
         })),
         Err(why) => refused(&why),
+    }
+}
+
+/// What `POST …/erase` takes; nothing is as good.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wish {
+    /// They are not to be known again by any of their identifiers.
+    suppress: bool,
+}
+
+/// `POST /api/v1/profiles/{key}/erase`: forgets a person, with all that were merged into them. Answered once nothing is sent
+/// to them any more; the receipt tells how far the rest has come.
+pub(super) async fn erase(
+    request: HttpRequest,
+    key: web::Path<String>,
+    payload: web::Payload,
+    doors: web::Data<Doors>,
+) -> HttpResponse {
+    let Ok(body) = body::read(&request, payload, BODY_BYTES).await else {
+        return failure(StatusCode::BAD_REQUEST, "unreadable", "the body could not be read, or is too large");
+    };
+    let wish = if body.is_empty() { Ok(Wish::default()) } else { serde_json::from_slice(&body) };
+    let Wish { suppress } = match wish {
+        Ok(wish) => wish,
+        Err(error) => return failure(StatusCode::BAD_REQUEST, "invalid", &error.to_string()),
+    };
+    let profile = match find_profile(&doors.database, &key).await {
+        Ok(Some(profile)) => profile,
+        Ok(None) => return failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
+        Err(error) => return broken(&error),
+    };
+    match doors.platform.erase(profile, suppress).await {
+        Ok(accepted) => match doors.database.erasure(accepted.offset).await {
+            Ok(receipt) => HttpResponse::Ok().json(json!({ "erasure": accepted.offset, "receipt": receipt })),
+            Err(error) => broken(&error),
+        },
+        Err(why) => refused(&why),
+    }
+}
+
+/// `GET /api/v1/erasures`: the receipts, newest first, those under way among them.
+pub(super) async fn erasures(doors: web::Data<Doors>) -> HttpResponse {
+    match doors.database.erasures().await {
+        Ok(receipts) => HttpResponse::Ok().json(json!({ "erasures": receipts })),
+        Err(error) => broken(&error),
     }
 }

@@ -44,6 +44,8 @@ pub const ROUTES: &[Route] = &[
     route(Method::POST, "/api/v1/program", Access::ApiKey, || web::post().to(programs::deploy)),
     route(Method::GET, "/api/v1/quarantine", Access::ApiKey, || web::get().to(quarantine::list)),
     route(Method::POST, "/api/v1/quarantine/retry", Access::ApiKey, || web::post().to(quarantine::retry)),
+    route(Method::POST, "/api/v1/profiles/{key}/erase", Access::ApiKey, || web::post().to(privacy::erase)),
+    route(Method::GET, "/api/v1/erasures", Access::ApiKey, || web::get().to(privacy::erasures)),
 ];
 
 /// Puts the table into an app. Keys of the management API are checked here, by the table's word, and not by handlers.

@@ -54,6 +54,10 @@ pub enum EntryBody {
     Skip(Skipped),
     /// A word on consent that came by no event.
     Consent(ConsentChange),
+    /// Of a profile: the person is to be forgotten. What still comes for the profile is nothing.
+    Erase,
+    /// Where an entry of a person stood who was erased since.
+    Erased,
 }
 
 impl EntryBody {

@@ -127,6 +127,12 @@ impl ProfileId {
         Self(hash_parts("profile", &[kind.as_bytes(), value.as_bytes()]))
     }
 
+    /// The id of the profile that begins with an identifier of somebody who was erased by this entry: somebody new.
+    #[must_use]
+    pub fn after_erasure(kind: &str, value: &str, erasure: Offset) -> Self {
+        Self(hash_parts("profile after an erasure", &[kind.as_bytes(), value.as_bytes(), &erasure.0.to_be_bytes()]))
+    }
+
     /// The partition that the profile belongs to, for good.
     #[must_use]
     pub fn shard(self) -> ShardId {

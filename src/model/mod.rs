@@ -1,5 +1,6 @@
 //! The words of the platform as types: ids, values, events, time, consent and limits. No I/O, no clock, no chance.
 
+pub mod audience_hash;
 pub mod consent;
 pub mod entry;
 pub mod event;

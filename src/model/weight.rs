@@ -94,6 +94,8 @@ impl Weight for Entry {
             EntryBody::MergeAway { .. }
             | EntryBody::RankRefreshed { .. }
             | EntryBody::Expect { .. }
+            | EntryBody::Erase
+            | EntryBody::Erased
             | EntryBody::Skip(_) => 0,
         }
     }

@@ -12,7 +12,7 @@ use crate::engine::{Effect, EffectBody};
 use crate::lang::rules::MessageClass;
 use crate::model::{ConsentKey, ProfileId, Timestamp};
 
-use super::entity::{deny, outbox};
+use super::entity::{deny, erased_profile, outbox};
 use super::error::parse_id;
 use super::home;
 use super::identity;
@@ -57,7 +57,7 @@ pub struct DomainRoom {
 #[derive(Debug, Clone, Default)]
 pub struct Claim {
     pub taken: Vec<Claimed>,
-    /// Withdrawn consent met them at the door (a deny row). Left as they are: the caller reports them by an
+    /// Withdrawn consent met them at the door (a deny row), or their person was erased. Left as they are: the caller reports them by an
     /// [`OutboxUpdate`](super::outbox::OutboxUpdate) to `Suppressed`, together with the event that tells of it.
     pub suppressed: Vec<Effect>,
     /// Too late: likewise left to the caller, to `Expired`.
@@ -101,10 +101,12 @@ pub(super) fn lane(effect: &Effect) -> String {
 /// Effects that are looked at where some may have to be put aside: many are then put aside in one transaction.
 const LOOK_AT: usize = 256;
 
-/// The profiles and consents, of those that these rows are about, that are withdrawn.
+/// The profiles and consents, of those that these rows are about, that are withdrawn, and whose person was erased.
 struct Denied {
     survivors: HashMap<ProfileId, ProfileId>,
     said: BTreeSet<(String, String)>,
+    /// Those of the profiles whose person was erased.
+    erased: BTreeSet<String>,
 }
 
 impl Denied {
@@ -124,10 +126,22 @@ impl Denied {
                 .await?;
             found.into_iter().map(|row| (row.profile, row.consent)).collect()
         };
-        Ok(Self { survivors, said })
+        let profiles: BTreeSet<&str> = rows.iter().map(|row| row.profile.as_str()).collect();
+        let erased = if profiles.is_empty() {
+            Vec::new()
+        } else {
+            erased_profile::Entity::find()
+                .filter(erased_profile::Column::Profile.is_in(profiles))
+                .all(transaction)
+                .await?
+        };
+        Ok(Self { survivors, said, erased: erased.into_iter().map(|row| row.profile).collect() })
     }
 
     fn concerns(&self, row: &outbox::Model, effect: &Effect) -> bool {
+        if self.erased.contains(&row.profile) {
+            return !effect.body.is_removal();
+        }
         let person = self.survivors.get(&effect.profile).copied().unwrap_or(effect.profile).to_string();
         let is_refused = |consent: String| self.said.contains(&(person.clone(), consent));
         row.consent.clone().is_some_and(is_refused)

@@ -127,7 +127,7 @@ impl Database {
     pub async fn profile_history(&self, profile: ProfileId, limit: u64) -> Result<Vec<HistoryItem>, StoreError> {
         // Each row holds an event at least, its last: the newest events are in the rows that end last.
         let rows = history::Entity::find()
-            .filter(history::Column::Profile.is_in(self.lineage(profile).await?))
+            .filter(history::Column::Profile.is_in(self.lineage_ids(profile).await?))
             .order_by_desc(history::Column::LastEntry)
             .limit(limit)
             .all(&self.read)

@@ -22,6 +22,15 @@ pub struct Identifier {
     pub value: String,
 }
 
+/// What became of a person who had an identifier that nobody has now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErasedIdentifier {
+    /// The entry of their erasure.
+    pub erasure: Offset,
+    /// They are not to be known again.
+    pub is_suppressed: bool,
+}
+
 /// A change of the index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IdentityChange {
@@ -152,11 +161,19 @@ impl Database {
         row.map(|row| parse_id(&row.profile)).transpose()
     }
 
+    /// The profile and all that were merged into it, directly or by way of others: itself first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn lineage(&self, profile: ProfileId) -> Result<Vec<ProfileId>, StoreError> {
+        self.lineage_ids(profile).await?.iter().map(|id| parse_id(id)).collect()
+    }
+
     /// The profile and all that were merged into it, directly or by way of others: whose history is its own.
     ///
     /// # Errors
     /// The database failed.
-    pub(super) async fn lineage(&self, profile: ProfileId) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn lineage_ids(&self, profile: ProfileId) -> Result<Vec<String>, StoreError> {
         let mut lineage = vec![profile.to_string()];
         let mut winners = lineage.clone();
         while !winners.is_empty() {

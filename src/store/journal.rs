@@ -9,6 +9,8 @@ use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, p
 
 use super::bulk::{Bulk, Conflict, row};
 use super::entity::{deploy, journal_block, relay, schedule_fired};
+use super::erasure;
+pub use super::erasure::Erasure;
 use super::identity::{self, IdentityChange};
 use super::outbox::{self, OutboxUpdate};
 use super::quarantine;
@@ -32,6 +34,8 @@ pub struct Append {
     pub quarantined: Vec<Quarantined>,
     /// Of the quarantine: what was tried again, and goes with these entries or stays.
     pub retried: Retried,
+    /// Of people who are to be forgotten.
+    pub erasures: Vec<Erasure>,
 }
 
 /// Where the journal ends. Offset 0 and time [`Timestamp::MIN`] when it is empty.
@@ -56,6 +60,7 @@ impl Database {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
+        let secret = if append.erasures.is_empty() { Vec::new() } else { self.secret(erasure::SECRET).await? };
         let transaction = self.begin().await?;
         let blocks = append.entries.chunks(BLOCK).map(|entries| {
             let (first, last) = (&entries[0], &entries[entries.len() - 1]);
@@ -86,6 +91,9 @@ impl Database {
         SCHEDULES.write(&transaction, fired).await?;
         quarantine::write(&transaction, &append.quarantined).await?;
         quarantine::write_retried(&transaction, &append.retried).await?;
+        for erased in &append.erasures {
+            erasure::begin(&transaction, &secret, erased).await?;
+        }
         transaction.commit().await?;
         Ok(())
     }
@@ -162,7 +170,7 @@ const AT_ONCE: usize = 5_000;
 /// Entries of one block: bounds what is read for one of them.
 const BLOCK: usize = 1_024;
 
-const BLOCKS: Bulk = Bulk {
+pub(super) const BLOCKS: Bulk = Bulk {
     table: "journal_block",
     columns: &["first_offset", "last_offset", "received_at", "entries"],
     // The same offsets again would be another history.

@@ -6,8 +6,10 @@
 
 mod bulk;
 mod claim;
+mod clean_up;
 pub mod dead_letters;
 mod entity;
+pub mod erasure;
 pub mod error;
 pub mod facts;
 pub mod history;

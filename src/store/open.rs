@@ -117,6 +117,10 @@ impl Database {
         use base64::Engine as _;
         let engine = base64::engine::general_purpose::STANDARD;
         let name = format!("secret:{name}");
+        let read = |kept: &str| engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")));
+        if let Some(kept) = self.setting(&name).await? {
+            return read(&kept);
+        }
         let fresh = engine.encode(rand::random::<[u8; 32]>());
         let row = setting::ActiveModel { name: Set(name.clone()), value: Set(fresh) };
         // Whoever comes first makes it; everyone reads what is there.
@@ -126,8 +130,7 @@ impl Database {
             .exec_without_returning(&transaction)
             .await?;
         transaction.commit().await?;
-        let kept = self.setting(&name).await?.unwrap_or_default();
-        engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")))
+        read(&self.setting(&name).await?.unwrap_or_default())
     }
 
     /// Begins a transaction that writes. On SQLite it takes its turn at once: one that reads first and writes later

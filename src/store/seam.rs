@@ -13,7 +13,7 @@ use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
-use super::identity::Identifier;
+use super::identity::{ErasedIdentifier, Identifier};
 use super::journal::{Append, JournalHead};
 use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use super::program::ProgramSources;
@@ -44,6 +44,18 @@ pub trait Journal: Debug + Send + Sync {
 
     /// The profile that this one was merged into, at the end of the chain; itself if it was not.
     async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError>;
+
+    /// The profile and all that were merged into it, directly or by way of others: itself first.
+    async fn lineage(&self, profile: ProfileId) -> Result<Vec<ProfileId>, StoreError>;
+
+    /// All profiles of people who were erased.
+    async fn erased_profiles(&self) -> Result<Vec<ProfileId>, StoreError>;
+
+    /// Of these identifiers, those that belonged to somebody who was erased.
+    async fn erased_identifiers(
+        &self,
+        identifiers: &[Identifier],
+    ) -> Result<HashMap<Identifier, ErasedIdentifier>, StoreError>;
 
     /// Which program came into force with which entry, in order. What was decided before the first knew none.
     async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError>;
@@ -114,9 +126,9 @@ pub trait Store: Debug + Send + Sync {
     /// The sources of a version.
     async fn program(&self, version: &str) -> Result<Option<ProgramSources>, StoreError>;
 
-    /// What the storage does now and then so that it stays quick and lets go of what is not kept any longer, beside
-    /// everything else.
-    async fn upkeep(&self, keep: Keep) -> Result<(), StoreError>;
+    /// What the storage does now and then so that it stays quick, lets go of what is not kept any longer and carries out
+    /// erasures, beside everything else.
+    async fn upkeep(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError>;
 
     /// A secret of this installation, made at the first call and then kept.
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError>;
@@ -163,6 +175,21 @@ impl Journal for Database {
 
     async fn surviving_profile(&self, profile: ProfileId) -> Result<ProfileId, StoreError> {
         self.surviving_profile(profile).await
+    }
+
+    async fn lineage(&self, profile: ProfileId) -> Result<Vec<ProfileId>, StoreError> {
+        self.lineage(profile).await
+    }
+
+    async fn erased_profiles(&self) -> Result<Vec<ProfileId>, StoreError> {
+        self.erased_profiles().await
+    }
+
+    async fn erased_identifiers(
+        &self,
+        identifiers: &[Identifier],
+    ) -> Result<HashMap<Identifier, ErasedIdentifier>, StoreError> {
+        self.erased_identifiers(identifiers).await
     }
 
     async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError> {
@@ -251,9 +278,10 @@ impl Store for Database {
         self.program(version).await
     }
 
-    async fn upkeep(&self, keep: Keep) -> Result<(), StoreError> {
+    async fn upkeep(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
         self.trim(keep).await?;
-        self.checkpoint().await
+        self.checkpoint().await?;
+        self.clean_up(now).await
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {

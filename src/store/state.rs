@@ -14,7 +14,7 @@ use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
 use super::bulk::{Bulk, Conflict, delete, row};
-use super::entity::{merged_profile, profile, relay, setting, shard_offset};
+use super::entity::{erased_profile, merged_profile, profile, relay, setting, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::{Database, StoreError};
@@ -158,13 +158,16 @@ impl Database {
         rows.into_iter().map(saved).collect()
     }
 
-    /// Number of profiles, without those that were merged into others.
+    /// Number of profiles, without those that were merged into others or erased.
     ///
     /// # Errors
     /// The database failed.
     pub async fn profile_count(&self) -> Result<u64, StoreError> {
         let merged = merged_profile::Entity::find().select_only().column(merged_profile::Column::Loser).into_query();
-        let living = profile::Entity::find().filter(profile::Column::Id.not_in_subquery(merged));
+        let erased = erased_profile::Entity::find().select_only().column(erased_profile::Column::Profile).into_query();
+        let living = profile::Entity::find()
+            .filter(profile::Column::Id.not_in_subquery(merged))
+            .filter(profile::Column::Id.not_in_subquery(erased));
         Ok(living.count(&self.read).await?)
     }
 

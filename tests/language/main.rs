@@ -8,6 +8,7 @@ mod corpus;
 mod demo_shop;
 mod differential;
 mod editors;
+mod erasure;
 mod findings;
 mod fuzz;
 mod journeys;

@@ -207,6 +207,9 @@ async fn statuses(served: &Served, authorization: Option<&str>) -> Vec<(Access, 
         if route.path.ends_with("/consent") {
             request = request.body(json!({"everything": true, "state": "withdrawn"}).to_string());
         }
+        if route.path.ends_with("/erase") {
+            request = request.body(json!({"suppress": true}).to_string());
+        }
         if route.path == "/api/v1/program" && route.method.as_str() == "POST" {
             let program = served.platform.program();
             request = request.body(json!({"version": program.version, "sources": program.sources}).to_string());

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tidewater::channels::Outcome;
-use tidewater::channels::audience::{Audience, hashed};
+use tidewater::channels::audience::Audience;
 use tidewater::channels::webhook::Webhook;
 use tidewater::channels::webhook::catcher::{HookCatcher, HookScript};
 use tidewater::engine::{Effect, EffectBody};
+use tidewater::model::audience_hash::hashed;
 use tidewater::model::value::ValueMap;
 use tidewater::model::{EffectId, ProfileId, Span, Timestamp, Value};
 use tidewater::workspace::config::{AudienceConfig, Limits, Secret, WebhookConfig};

@@ -9,6 +9,7 @@ mod crash;
 mod databases;
 mod disk;
 mod doors;
+mod erasure;
 mod fenced;
 mod hooks;
 mod mail;

@@ -4,6 +4,8 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
 /// The cluster; stopped and deleted when it is dropped.
 pub struct Postgres {
     bin: PathBuf,
@@ -92,6 +94,23 @@ impl Postgres {
 
     fn dump_file(&self) -> String {
         self.folder.path().join("dump.sql").display().to_string()
+    }
+
+    /// All rows of all tables of its one database, as texts; what is binary in hexadecimal.
+    pub async fn rows(&self) -> Vec<String> {
+        let database = sea_orm::Database::connect(self.url()).await.unwrap();
+        let ask = async |sql: String| -> Vec<String> {
+            let rows = database.query_all_raw(Statement::from_string(DbBackend::Postgres, sql)).await.unwrap();
+            rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+        };
+        let tables = "SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'".to_owned();
+        let mut all = Vec::new();
+        for table in ask(tables).await {
+            let rows = ask(format!("SELECT one::text FROM \"{table}\" one")).await;
+            all.extend(rows.into_iter().map(|row| format!("{table}: {row}")));
+        }
+        database.close().await.unwrap();
+        all
     }
 
     fn data(&self) -> String {

@@ -272,6 +272,7 @@ async fn an_append_is_whole_or_not_there(database: TestDatabase) {
         schedules_fired: vec![("weekly".to_owned(), Timestamp(5))],
         quarantined: vec![quarantined("no name", 10)],
         retried: Retried::default(),
+        erasures: Vec::new(),
     };
     // The last part of the append fails, when all others are written.
     database.tamper("ALTER TABLE quarantine RENAME TO hidden").await;

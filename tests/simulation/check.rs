@@ -6,13 +6,13 @@ pub mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidewater::engine::EffectBody;
+use tidewater::engine::{EffectBody, snapshot};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::{ConsentKey, EffectId, EntryBody, ProfileId, Skipped, Target};
 use tidewater::store::outbox::OutboxStatus;
 
 use super::faults::{self, TRIPPING};
-use super::run::{Outcome, Withdrawal};
+use super::run::{Erased, Outcome, Withdrawal};
 use super::script::Verb;
 
 pub fn check(outcome: &Outcome) {
@@ -25,6 +25,7 @@ pub fn check(outcome: &Outcome) {
     channels::keep_to_their_limits(outcome);
     channels::leave_the_silent_alone(outcome);
     audiences::hold_who_belongs_there(outcome, &replay);
+    nothing_is_left_of_who_was_erased(outcome);
 }
 
 fn every_accepted_event_counts_once(outcome: &Outcome) {
@@ -33,6 +34,9 @@ fn every_accepted_event_counts_once(outcome: &Outcome) {
         *times.entry(message).or_default() += 1;
     }
     for id in &outcome.told.acked {
+        if outcome.durable.forgotten.contains(id) || is_unwanted(outcome, id) {
+            continue;
+        }
         let expected = (!id.starts_with(TRIPPING)).then_some(&1);
         assert_eq!(times.get(id.as_str()), expected, "{id} was accepted, and counts once: {}", story(outcome, id));
     }
@@ -55,6 +59,9 @@ fn what_trips_the_engine_is_passed_over_and_nothing_else(outcome: &Outcome) {
         let skip = poisoned.skip.expect("everything that fails here can be passed over");
         (poisoned.profile, skip.skipped)
     });
+    // Of somebody who was erased nothing is left but that something was passed over.
+    let is_known = |profile: &ProfileId| !outcome.durable.erased.contains(profile);
+    let told: BTreeSet<_> = told.into_iter().filter(|(profile, _)| is_known(profile)).collect();
     assert_eq!(set_aside.collect::<BTreeSet<_>>(), told, "what is in the quarantine");
     let trips = journal.iter().filter_map(|entry| match entry.target {
         Target::Profile(profile) if outcome.is_faulty && faults::trips(entry) => {
@@ -64,6 +71,16 @@ fn what_trips_the_engine_is_passed_over_and_nothing_else(outcome: &Outcome) {
     });
     let entries = told.iter().filter(|(_, skipped)| matches!(skipped, Skipped::Entry(_)));
     assert_eq!(entries.copied().collect::<BTreeSet<_>>(), trips.collect(), "every entry that trips, and no other");
+}
+
+/// Whether it names somebody who is not to be known again: then it may have come too late.
+fn is_unwanted(outcome: &Outcome, message: &str) -> bool {
+    let named = ["userId", "anonymousId", "previousId"].map(|name| outcome.told.bodies[message][name].as_str());
+    let is_suppressed = |kind: &str, value: &str| {
+        let former = outcome.durable.former.get(&(kind.to_owned(), value.to_owned()));
+        former.is_some_and(|former| former.is_suppressed)
+    };
+    named.into_iter().flatten().any(|name| is_suppressed("user_id", name) || is_suppressed("anonymous_id", name))
 }
 
 /// What the journal tells of a message, for a failing seed.
@@ -87,12 +104,14 @@ fn effects_are_carried_out_as_promised(outcome: &Outcome) {
     let mut taken: BTreeMap<EffectId, usize> = BTreeMap::new();
     for receipt in receipts.iter() {
         let item = outcome.durable.outbox.get(&receipt.effect.id);
-        assert!(item.is_some_and(|item| item.effect == receipt.effect), "what leaves was decided: {receipt:?}");
+        let is_forgotten = outcome.durable.erased.contains(&receipt.effect.profile);
+        let is_decided = is_forgotten || item.is_some_and(|item| item.effect == receipt.effect);
+        assert!(is_decided, "what leaves was decided: {receipt:?}");
         *taken.entry(receipt.effect.id).or_default() += usize::from(receipt.is_taken);
     }
     for item in outcome.durable.outbox.values() {
         let times = taken.get(&item.effect.id).copied().unwrap_or_default();
-        let by_hand = || outcome.durable.by_hand.iter().filter(|(effect, ..)| *effect == item.effect.id);
+        let by_hand = || outcome.durable.by_hand.iter().filter(|(effect, ..)| effect.id == item.effect.id);
         let allowed = 1 + by_hand().filter(|(_, verb, _)| *verb == Verb::Retry).count();
         let is_message = item.effect.body.kind() == "email";
         let is_marketing = item.effect.consent.as_ref().is_some_and(|consent| consent.class == MessageClass::Marketing);
@@ -111,10 +130,10 @@ fn effects_are_carried_out_as_promised(outcome: &Outcome) {
 fn what_is_dropped_leaves_no_more(outcome: &Outcome) {
     let mut story: BTreeMap<EffectId, BTreeMap<usize, Option<Verb>>> = BTreeMap::new();
     for (effect, place) in outcome.world.claims.lock().unwrap().iter() {
-        story.entry(*effect).or_default().insert(*place, None);
+        story.entry(effect.id).or_default().insert(*place, None);
     }
     for (effect, verb, place) in &outcome.durable.by_hand {
-        story.entry(*effect).or_default().insert(*place, Some(*verb));
+        story.entry(effect.id).or_default().insert(*place, Some(*verb));
     }
     for (effect, story) in story {
         let steps: Vec<Option<Verb>> = story.into_values().collect();
@@ -127,9 +146,13 @@ fn what_is_dropped_leaves_no_more(outcome: &Outcome) {
 fn nothing_leaves_after_a_withdrawal(outcome: &Outcome) {
     let durable = &outcome.durable;
     for Withdrawal { user, key, place } in &outcome.told.withdrawn {
-        let person = durable.survivor(durable.identities[&("user_id".to_owned(), user.clone())]);
+        // Who comes back after an erasure is somebody else, who has refused nothing.
+        if outcome.told.erased.iter().any(|erased| erased.user == *user && erased.place > *place) {
+            continue;
+        }
+        let Some(person) = durable.identities.get(&("user_id".to_owned(), user.clone())) else { continue };
+        let person = durable.survivor(*person);
         for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
-            let effect = &durable.outbox[effect].effect;
             let reaches_them =
                 matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
             let is_asked = (*key == ConsentKey::Everything && reaches_them)
@@ -139,4 +162,31 @@ fn nothing_leaves_after_a_withdrawal(outcome: &Outcome) {
             assert!(!(is_asked && is_same && claimed > place), "{user} withdrew, and {effect:?} left all the same");
         }
     }
+}
+
+fn nothing_is_left_of_who_was_erased(outcome: &Outcome) {
+    let durable = &outcome.durable;
+    for Erased { user, profiles, place } in &outcome.told.erased {
+        for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
+            let is_theirs = profiles.contains(&effect.profile) && !effect.body.is_removal();
+            assert!(!is_theirs || claimed < place, "{user} was erased, and {effect:?} left all the same");
+        }
+    }
+    let is_erased = |profile: &ProfileId| durable.erased.contains(profile);
+    for entry in &durable.journal {
+        let Target::Profile(profile) = entry.target else { continue };
+        let is_bare = matches!(entry.body, EntryBody::Erase | EntryBody::Erased | EntryBody::Skip(_));
+        assert!(is_bare || !is_erased(&profile), "the journal tells of somebody who was erased: {entry:?}");
+    }
+    for (profile, saved) in durable.profiles.iter().filter(|(profile, _)| is_erased(profile)) {
+        let profile = (profile, snapshot::decode(&saved.snapshot).unwrap());
+        assert!(
+            profile.1.is_erased() && profile.1.traits().is_empty() && profile.1.consents().is_empty(),
+            "{profile:?}"
+        );
+    }
+    assert!(!durable.history.values().any(|(profile, _)| is_erased(profile)), "history");
+    assert!(!durable.identities.values().any(is_erased), "identifiers");
+    assert!(!durable.memberships.keys().any(|(profile, _)| is_erased(profile)), "memberships");
+    assert!(!durable.outbox.values().any(|item| is_erased(&item.effect.profile)), "effects");
 }

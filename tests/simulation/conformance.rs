@@ -2,7 +2,7 @@
 //! random sequence of what the platform asks of a store, to memory and to a database; after each step all that can be
 //! asked is asked of both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -17,7 +17,7 @@ use tidewater::model::{
 };
 use tidewater::store::dead_letters::Selection;
 use tidewater::store::identity::{Identifier, IdentityChange};
-use tidewater::store::journal::{Append, Deny};
+use tidewater::store::journal::{Append, Deny, Erasure};
 use tidewater::store::outbox::{OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::state::{SavedProfile, ShardCommit};
 use tidewater::store::{Backing, Database, Keep};
@@ -54,9 +54,11 @@ struct Author {
     journal: Vec<Entry>,
     /// Entries that no history holds yet.
     fresh: Vec<Entry>,
-    /// Everyone, and those among them who were merged into somebody.
+    /// Everyone, and those among them who were merged, into whom.
     people: Vec<ProfileId>,
-    merged: BTreeSet<ProfileId>,
+    merged: BTreeMap<ProfileId, ProfileId>,
+    /// Those who were erased.
+    gone: BTreeSet<ProfileId>,
     effects: u128,
     relays: usize,
     commits: u64,
@@ -68,8 +70,8 @@ impl Author {
         let mut chance = rng(seed, 0);
         let people = (0..12).map(|_| ProfileId(chance.random_range(0..u128::MAX))).collect();
         let now = Timestamp::parse("2026-03-01T08:00:00Z").unwrap();
-        let (journal, fresh, merged) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { chance, now, journal, fresh, people, merged, effects: 0, relays: 0, commits: 0, last_commit: None }
+        let (journal, fresh, merged, gone) = (Vec::new(), Vec::new(), BTreeMap::new(), BTreeSet::new());
+        Self { chance, now, journal, fresh, people, merged, gone, effects: 0, relays: 0, commits: 0, last_commit: None }
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -135,10 +137,33 @@ impl Author {
         for _ in 0..self.below(3) {
             append.relayed.push(format!("relay{}", self.below(self.relays.max(1))));
         }
+        if self.one_in(12) {
+            append.erasures.extend(self.erasure(&mut append.entries));
+        }
         if self.one_in(3) {
             append.schedules_fired.push((format!("journey{}", self.below(3)), self.instant()));
         }
         append
+    }
+
+    /// Somebody is to be forgotten: their last entry is that of the erasure.
+    fn erasure(&mut self, entries: &mut Vec<Entry>) -> Option<Erasure> {
+        let person = self.anyone();
+        if self.gone.contains(&person) || self.merged.contains_key(&person) {
+            return None;
+        }
+        let losers = self.merged.iter().filter(|(_, winner)| **winner == person).map(|(loser, _)| *loser);
+        let lineage: Vec<ProfileId> = std::iter::once(person).chain(losers).collect();
+        for profile in lineage.iter().rev() {
+            let offset = Offset(self.journal.len() as u64 + 1);
+            let target = Target::Profile(*profile);
+            let entry = Entry { offset, received_at: self.now, target, body: EntryBody::Erase };
+            self.journal.push(entry.clone());
+            entries.push(entry);
+        }
+        self.gone.extend(&lineage);
+        let entry = Offset(self.journal.len() as u64);
+        Some(Erasure { entry, at: self.now, lineage, is_suppressed: self.one_in(2) })
     }
 
     fn entry(&mut self, append: &mut Append) -> (Target, EntryBody) {
@@ -149,10 +174,13 @@ impl Author {
             }
             1 => {
                 let (loser, winner) = (self.anyone(), self.anyone());
-                if loser == winner || self.merged.contains(&loser) || self.merged.contains(&winner) {
+                let is_gone = |profile| self.merged.contains_key(profile) || self.gone.contains(profile);
+                // One link is a lineage: whoever won is not merged away here.
+                let has_won = self.merged.values().any(|winner| *winner == loser);
+                if loser == winner || has_won || is_gone(&loser) || is_gone(&winner) {
                     return self.event();
                 }
-                self.merged.insert(loser);
+                self.merged.insert(loser, winner);
                 append.identities.push(IdentityChange::Merge { loser, winner });
                 (Target::Profile(loser), EntryBody::MergeAway { winner })
             }
@@ -289,7 +317,9 @@ async fn take(backing: &Backing, step: &Step) -> String {
         Step::Hand(..) => unreachable!("no platform does it"),
         Step::Program(version, sources) => format!("{:?}", store.save_program(version, sources).await.unwrap()),
         Step::Reopen => format!("{:?}", journal.reopen().await.unwrap()),
-        Step::Upkeep => format!("{:?}", store.upkeep(Keep { journal: None, history: None }).await.unwrap()),
+        Step::Upkeep => {
+            format!("{:?}", store.upkeep(Keep { journal: None, history: None }, Timestamp(0)).await.unwrap())
+        }
     }
 }
 
@@ -308,7 +338,10 @@ async fn ask(backing: &Backing, author: &Author, chance: &mut TestRng) -> Vec<St
     let named = |number: usize| Identifier { kind: KINDS[number % 2].to_owned(), value: format!("name{}", number / 2) };
     let names: Vec<Identifier> = (0..40).map(named).collect();
     answers.push(sorted("find_profiles", journal.find_profiles(&names).await.unwrap()));
+    answers.push(sorted("erased_identifiers", journal.erased_identifiers(&names).await.unwrap()));
+    answers.push(sorted("erased_profiles", journal.erased_profiles().await.unwrap()));
     for profile in &author.people {
+        answers.push(sorted("lineage", journal.lineage(*profile).await.unwrap()));
         answers.push(format!("identifiers_of {:?}", journal.identifiers_of(*profile).await.unwrap()));
         answers.push(format!("surviving_profile {:?}", journal.surviving_profile(*profile).await.unwrap()));
     }

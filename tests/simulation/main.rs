@@ -57,7 +57,7 @@ fn seeds(share: u64, shares: u64) {
 }
 
 /// What a run had of all that can happen in one.
-fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 18] {
+fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 19] {
     let (durable, receipts) = (&outcome.durable, outcome.world.receipts.lock().unwrap());
     let effects = |kind: &str| durable.outbox.values().filter(|item| item.effect.body.kind() == kind).count();
     let entries = |is_it: fn(&EntryBody) -> bool| durable.journal.iter().filter(|entry| is_it(&entry.body)).count();
@@ -77,6 +77,7 @@ fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 18] {
         ("events accepted", outcome.told.acked.len()),
         ("times that a source was asked to come again", outcome.told.busy),
         ("words on consent that came by no event", entries(|body| matches!(body, EntryBody::Consent(_)))),
+        ("people forgotten", outcome.told.erased.len()),
         ("merges", entries(|body| matches!(body, EntryBody::Absorb { .. }))),
         ("ranks worked out", entries(|body| matches!(body, EntryBody::RankRefreshed { .. }))),
         ("schedules that came up", entries(|body| matches!(body, EntryBody::ScheduleFired { .. }))),
@@ -104,8 +105,8 @@ fn seeds_of_the_second_half() {
 }
 
 /// What was lived, over a store that fails and in many lives; a replay from zero; and one from the checkpoint after each
-/// entry, be it an event, a half of a merge, a deploy that needs the past, a schedule, a rank, a word on consent or something
-/// passed over.
+/// entry, be it an event, a half of a merge, a deploy that needs the past, a schedule, a rank, a word on consent, an erasure
+/// and what it left, or something passed over.
 #[test]
 fn lived_and_replayed_from_zero_and_from_any_checkpoint_states_and_effects_are_equal() {
     let (mut kinds, mut checkpoints) = (BTreeSet::new(), 0);
@@ -124,10 +125,12 @@ fn lived_and_replayed_from_zero_and_from_any_checkpoint_states_and_effects_are_e
             EntryBody::RankRefreshed { .. } => "rank",
             EntryBody::Skip(_) => "skip",
             EntryBody::Consent(_) => "consent",
+            EntryBody::Erase => "erase",
+            EntryBody::Erased => "erased",
         }));
     }
     println!("replayed from {checkpoints} checkpoints");
-    assert_eq!(kinds.len(), 10, "{kinds:?}");
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
 }
 
 #[test]

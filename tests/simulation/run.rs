@@ -56,6 +56,9 @@ pub struct Told {
     /// Those that were answered with yes.
     pub acked: Vec<String>,
     pub withdrawn: Vec<Withdrawal>,
+    pub erased: Vec<Erased>,
+    /// What was sent, by message id.
+    pub bodies: BTreeMap<String, Value>,
     /// Answers that asked to come again.
     pub busy: usize,
 }
@@ -65,6 +68,14 @@ pub struct Told {
 pub struct Withdrawal {
     pub user: String,
     pub key: ConsentKey,
+    pub place: usize,
+}
+
+/// Who was erased: all their profiles, and the place of the answer.
+#[derive(Debug)]
+pub struct Erased {
+    pub user: String,
+    pub profiles: BTreeSet<ProfileId>,
     pub place: usize,
 }
 
@@ -192,6 +203,7 @@ fn live(
                         join_all(batches.iter().map(|batch| sources.send(&platform, batch))).await;
                     }
                     Step::Withdraw(user, key) => sources.withdraw(&platform, &memory.durable(), user, key, *next).await,
+                    Step::Erase(user, is_suppressed) => sources.erase(&platform, memory, user, *is_suppressed).await,
                     Step::Deploy(which, batches) => {
                         let send = join_all(batches.iter().map(|batch| sources.send(&platform, batch)));
                         // One that is refused was perhaps deployed all the same: the journal tells.
@@ -208,13 +220,14 @@ fn live(
                 sources.clock.advance(Span::HOUR.times(hours));
                 platform.settle().await;
             }
-            // What the far side asked to be tried again, and what waits for limits.
+            // What the far side asked to be tried again, and what waits for limits or is to be forgotten.
             let (mut open, mut pause) = (memory.open(), Span::SECOND);
-            while open > 0 {
+            while open > 0 || memory.is_forgetting() {
                 sources.clock.advance(pause);
+                tokio::time::sleep(Duration::from_secs(1)).await;
                 platform.settle().await;
                 let left = memory.open();
-                pause = if left == open { pause.times(2) } else { Span::SECOND };
+                pause = if left == open && left > 0 { pause.times(2) } else { Span::SECOND };
                 open = left;
             }
             platform.stop().await;
@@ -236,6 +249,7 @@ impl Sources {
         let body = json!({"batch": batch, "writeKey": "key"}).to_string();
         let ids = || batch.iter().map(|event| event["messageId"].as_str().unwrap().to_owned());
         self.told.lock().unwrap().sent.extend(ids());
+        self.told.lock().unwrap().bodies.extend(ids().zip(batch.iter().cloned()));
         for _ in 0..30 {
             let arrival = Arrival {
                 source: "shop",
@@ -275,6 +289,24 @@ impl Sources {
                     let place = self.world.place();
                     let word = Withdrawal { user: user.to_owned(), key: key.clone(), place };
                     return self.told.lock().unwrap().withdrawn.push(word);
+                }
+                Err(Refused::Stopping) => return,
+                Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,
+            }
+        }
+    }
+
+    /// Asks that somebody be forgotten, and again until it is taken.
+    async fn erase(&self, platform: &Platform, memory: &Memory, user: &str, is_suppressed: bool) {
+        let before = memory.durable();
+        let Some(profile) = before.identities.get(&("user_id".to_owned(), user.to_owned())) else { return };
+        for _ in 0..30 {
+            match platform.erase(*profile, is_suppressed).await {
+                Ok(_) => {
+                    let place = self.world.place();
+                    let profiles = memory.durable().erased.difference(&before.erased).copied().collect();
+                    let erased = Erased { user: user.to_owned(), profiles, place };
+                    return self.told.lock().unwrap().erased.push(erased);
                 }
                 Err(Refused::Stopping) => return,
                 Err(_) => tokio::time::sleep(Duration::from_millis(300)).await,

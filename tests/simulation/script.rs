@@ -21,6 +21,8 @@ pub enum Step {
     Deploy(usize, Vec<Vec<Value>>),
     /// A person says that they want nothing more of this: by a link, or to whoever serves them.
     Withdraw(&'static str, ConsentKey),
+    /// A person wants to be forgotten; if so, for good.
+    Erase(&'static str, bool),
     /// A destination does not answer for a while.
     Silence(&'static str, Span),
     /// Somebody decides about effects.
@@ -57,11 +59,12 @@ impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
         let mut script = vec![self.introductions()];
         for step in 0..steps + steps / 6 {
-            script.push(match self.below(13) {
+            script.push(match self.below(14) {
                 0..4 => self.wait(),
                 4 | 5 => self.silence(),
                 6 => self.hand(),
                 7 => self.withdraw(step * 3 < steps),
+                8 => self.erase(),
                 _ => self.send(step * 3 < steps),
             });
         }
@@ -123,6 +126,10 @@ impl Author<'_> {
     fn send(&mut self, is_early: bool) -> Step {
         let batches = self.batches(is_early);
         if self.one_in(6) { Step::Deploy(self.below(2), batches) } else { Step::Send(batches) }
+    }
+
+    fn erase(&mut self) -> Step {
+        Step::Erase(USERS[self.below(USERS.len())], self.one_in(3))
     }
 
     fn withdraw(&mut self, is_early: bool) -> Step {

@@ -13,12 +13,12 @@ use proptest::test_runner::TestRng;
 use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::{AUDIENCE_SYNC, Relay};
-use tidewater::engine::{Effect, EffectBody, MembershipChange};
+use tidewater::engine::{Effect, EffectBody, MembershipChange, is_forgotten, snapshot};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::{ConsentKey, EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Target, Timestamp};
 use tidewater::store::dead_letters::{DROPPABLE, DROPPED, RETRIABLE};
-use tidewater::store::identity::{Identifier, IdentityChange};
-use tidewater::store::journal::{Append, Deny, JournalHead};
+use tidewater::store::identity::{ErasedIdentifier, Identifier, IdentityChange};
+use tidewater::store::journal::{Append, Deny, Erasure, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, OutboxUpdate, Room};
 use tidewater::store::outcome::event_of;
 use tidewater::store::program::ProgramSources;
@@ -47,10 +47,18 @@ pub struct Durable {
     pub history: BTreeMap<Offset, (ProfileId, String)>,
     /// What was set aside, by its id in the quarantine.
     pub poison: BTreeMap<String, Poisoned>,
+    /// What was passed over of people who were erased.
+    skips: Vec<Skip>,
     reached: BTreeMap<ShardId, Reached>,
     programs: BTreeMap<String, ProgramSources>,
+    /// Profiles of people who were erased.
+    pub erased: BTreeSet<ProfileId>,
+    pub former: BTreeMap<(String, String), ErasedIdentifier>,
+    /// Erasures that are under way, and what the histories lost by those that were carried out, by message id.
+    pub erasing: Vec<Erasure>,
+    pub forgotten: BTreeSet<String>,
     /// What somebody decided about which effect, and the place of it among all that can be seen from outside.
-    pub by_hand: Vec<(EffectId, Verb, usize)>,
+    pub by_hand: Vec<(Effect, Verb, usize)>,
 }
 
 /// What may go wrong with a call.
@@ -122,12 +130,20 @@ impl Memory {
         lock(&self.durable).outbox.values().filter(is_open).count()
     }
 
+    /// Whether somebody is still to be forgotten.
+    pub fn is_forgetting(&self) -> bool {
+        !lock(&self.durable).erasing.is_empty()
+    }
+
     /// What a command beside the server does: it has a connection of its own.
     /// Returns to how many effects.
     pub fn by_hand(&self, hand: &Hand, now: Timestamp) -> usize {
         let mut durable = lock(&self.durable);
         let decided = durable.by_hand(hand, now);
-        durable.by_hand.extend(decided.iter().map(|id| (*id, hand.verb, self.world.place())));
+        for id in &decided {
+            let effect = durable.outbox[id].effect.clone();
+            durable.by_hand.push((effect, hand.verb, self.world.place()));
+        }
         decided.len()
     }
 
@@ -269,6 +285,73 @@ impl Durable {
         append.outbox.iter().for_each(|update| self.update(update));
         self.relays.retain(|_, relay| !append.relayed.contains(&relay.id));
         self.schedules.extend(append.schedules_fired.iter().cloned());
+        append.erasures.iter().for_each(|erasure| self.begin_erasure(erasure));
+    }
+
+    fn begin_erasure(&mut self, erasure: &Erasure) {
+        let Erasure { entry, lineage, is_suppressed, .. } = erasure;
+        self.erased.extend(lineage);
+        for (name, _) in self.identities.iter().filter(|(_, owner)| lineage.contains(owner)) {
+            let is_suppressed = *is_suppressed || self.former.get(name).is_some_and(|former| former.is_suppressed);
+            self.former.insert(name.clone(), ErasedIdentifier { erasure: *entry, is_suppressed });
+        }
+        self.identities.retain(|_, owner| !lineage.contains(owner));
+        self.denies.retain(|(profile, _), _| !lineage.contains(profile));
+        self.drop_waiting(lineage);
+        self.erasing.push(erasure.clone());
+    }
+
+    fn drop_waiting(&mut self, lineage: &[ProfileId]) {
+        let is_waiting =
+            |item: &OutboxItem| item.status == OutboxStatus::Ready && lineage.contains(&item.effect.profile);
+        self.outbox.retain(|_, item| !is_waiting(item) || item.effect.body.is_removal());
+        for item in self.outbox.values_mut().filter(|item| is_waiting(item)) {
+            item.effect.body = item.effect.body.clone().concealed();
+        }
+    }
+
+    /// Leaves nothing of those who were erased, once all that was decided of them before is saved and nothing is on its way.
+    fn clean_up(&mut self) {
+        let (ready, waiting): (Vec<Erasure>, Vec<Erasure>) =
+            std::mem::take(&mut self.erasing).into_iter().partition(|erasure| self.is_saved(&erasure.lineage));
+        self.erasing = waiting;
+        for Erasure { lineage, .. } in ready.iter() {
+            self.drop_waiting(lineage);
+            let is_theirs = |profile: &ProfileId| lineage.contains(profile);
+            let lost = self.history.values().filter(|(profile, _)| is_theirs(profile));
+            self.forgotten.extend(lost.map(|(_, message)| message.clone()));
+            self.history.retain(|_, (profile, _)| !is_theirs(profile));
+            self.memberships.retain(|(profile, _), _| !is_theirs(profile));
+            self.changes.retain(|(profile, ..), _| !is_theirs(profile));
+            self.merged.retain(|loser, _| !is_theirs(loser));
+            let set_aside = self.poison.extract_if(.., |_, poisoned| is_theirs(&poisoned.profile));
+            self.skips.extend(set_aside.filter_map(|(_, poisoned)| poisoned.skip));
+            for entry in &mut self.journal {
+                let is_concerned = matches!(entry.target, Target::Profile(profile) if is_theirs(&profile));
+                if is_concerned && is_forgotten(&entry.body) {
+                    entry.body = EntryBody::Erased;
+                }
+            }
+        }
+        // What is on its way goes when it has arrived.
+        let is_over = |item: &OutboxItem| !matches!(item.status, OutboxStatus::Ready | OutboxStatus::Taken);
+        let waiting = &self.erasing;
+        let erased = &self.erased;
+        let is_done = |profile: &ProfileId| {
+            erased.contains(profile) && !waiting.iter().any(|erasure| erasure.lineage.contains(profile))
+        };
+        self.outbox.retain(|_, item| !(is_over(item) && is_done(&item.effect.profile)));
+    }
+
+    /// Whether something is left of somebody who was erased.
+    fn has_traces(&self) -> bool {
+        !self.erasing.is_empty() || self.outbox.values().any(|item| self.erased.contains(&item.effect.profile))
+    }
+
+    fn is_saved(&self, lineage: &[ProfileId]) -> bool {
+        let is_erased =
+            |saved: &SavedProfile| snapshot::decode(&saved.snapshot).is_ok_and(|profile| profile.is_erased());
+        lineage.iter().all(|profile| self.profiles.get(profile).is_some_and(is_erased))
     }
 
     fn identify(&mut self, change: &IdentityChange) {
@@ -441,13 +524,18 @@ impl Durable {
                 break;
             }
             let effect = self.outbox[&id].effect.clone();
+            if self.erased.contains(&effect.profile) && !effect.body.is_removal() {
+                claim.suppressed.push(effect);
+                continue;
+            }
             let person = self.survivor(effect.profile);
             let is_refused =
                 |key: &ConsentKey| self.denies.get(&(person, key.to_string())).is_some_and(|deny| deny.denied);
             let reaches_the_person =
                 matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
-            let is_denied = effect.consent.as_ref().is_some_and(|consent| is_refused(&consent.key))
-                || (reaches_the_person && is_refused(&ConsentKey::Everything));
+            let is_erased = self.erased.contains(&effect.profile);
+            let is_denied = !is_erased && effect.consent.as_ref().is_some_and(|consent| is_refused(&consent.key))
+                || (!is_erased && reaches_the_person && is_refused(&ConsentKey::Everything));
             if is_denied {
                 claim.suppressed.push(effect);
                 continue;
@@ -530,6 +618,31 @@ impl Journal for Memory {
         self.call("surviving_profile", |durable| durable.survivor(profile)).await
     }
 
+    async fn lineage(&self, profile: ProfileId) -> Result<Vec<ProfileId>, StoreError> {
+        self.call("lineage", |durable| {
+            let losers = durable.merged.keys().filter(|loser| durable.survivor(**loser) == profile);
+            std::iter::once(profile).chain(losers.copied()).collect()
+        })
+        .await
+    }
+
+    async fn erased_profiles(&self) -> Result<Vec<ProfileId>, StoreError> {
+        self.call("erased_profiles", |durable| durable.erased.iter().copied().collect()).await
+    }
+
+    async fn erased_identifiers(
+        &self,
+        identifiers: &[Identifier],
+    ) -> Result<HashMap<Identifier, ErasedIdentifier>, StoreError> {
+        self.call("erased_identifiers", |durable| {
+            let found = identifiers
+                .iter()
+                .filter_map(|one| Some((one.clone(), *durable.former.get(&(one.kind.clone(), one.value.clone()))?)));
+            found.collect()
+        })
+        .await
+    }
+
     async fn deploys(&self) -> Result<Vec<(Offset, String)>, StoreError> {
         self.call("deploys", |durable| {
             let deployed = |entry: &Entry| match &entry.body {
@@ -548,8 +661,9 @@ impl Journal for Memory {
 
 #[async_trait]
 impl Store for Memory {
-    async fn upkeep(&self, _: Keep) -> Result<(), StoreError> {
-        Ok(())
+    async fn upkeep(&self, _: Keep, _: Timestamp) -> Result<(), StoreError> {
+        let is_needed = lock(&self.durable).has_traces();
+        if is_needed { self.call("upkeep", Durable::clean_up).await } else { Ok(()) }
     }
 
     async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
@@ -603,6 +717,7 @@ impl Store for Memory {
     async fn skips(&self, after: Offset) -> Result<Vec<Skip>, StoreError> {
         self.call("skips", |durable| {
             let skips = durable.poison.values().filter_map(|poisoned| poisoned.skip);
+            let skips = skips.chain(durable.skips.iter().copied());
             skips.filter(|skip| skip.place > after).collect()
         })
         .await

@@ -58,6 +58,7 @@ fn script() -> Vec<Step> {
         say(monday, user("ada"), track("Consent Withdrawn", ads)),
         say(monday, user("ada"), order("o4", 300)),
     ];
+    let back = say(monday, user("bob"), order("o6", 10));
     let mut tripping = say(later, user("ada"), order("o5", 10));
     tripping["messageId"] = json!(format!("{TRIPPING}1"));
     let again = vec![orders[0].clone(), merge[0].clone(), tripping];
@@ -72,6 +73,10 @@ fn script() -> Vec<Step> {
         Step::Withdraw("ada", ConsentKey::Everything),
         Step::Hand(Hand { verb: Verb::Retry, destination: "crm" }),
         Step::Hand(Hand { verb: Verb::Drop, destination: "ads" }),
+        Step::Erase("bob", false),
+        Step::Send(vec![vec![back]]),
+        Step::Wait(two_hours, Duration::ZERO),
+        Step::Erase("ada", true),
     ]
 }
 
@@ -115,14 +120,20 @@ fn the_script_has_something_of_everything() {
     let outcome = with(&[]);
     check::check(&outcome);
     assert_eq!((outcome.lives, outcome.struck), (1, 0));
-    let kinds: BTreeSet<&str> = outcome.durable.outbox.values().map(|item| item.effect.body.kind()).collect();
+    assert_eq!((outcome.told.withdrawn.len(), outcome.told.erased.len()), (3, 2));
+    assert!(outcome.durable.forgotten.len() > 5, "the first bob, and ada, leave nothing");
+    assert!(!outcome.durable.history.is_empty(), "the new bob has an order");
+    // Without the erasures, what they took is there.
+    let mut lasting = plan();
+    lasting.script.retain(|step| !matches!(step, Step::Erase(..)));
+    let lasting = play(&lasting, |_| Life { first: 0, weather: CALM });
+    let kinds: BTreeSet<&str> = lasting.durable.outbox.values().map(|item| item.effect.body.kind()).collect();
     assert_eq!(kinds, BTreeSet::from(["audience_sync", "email", "webhook"]));
-    let bodies = || outcome.durable.journal.iter().map(|entry| &entry.body);
+    let bodies = || lasting.durable.journal.iter().map(|entry| &entry.body);
     assert_eq!(bodies().filter(|body| matches!(body, EntryBody::Deploy(_))).count(), 2, "the second needs the past");
     assert!(bodies().any(|body| matches!(body, EntryBody::Absorb { .. })), "two became one");
     assert!(bodies().any(|body| matches!(body, EntryBody::ScheduleFired { .. })), "Monday came");
     assert_eq!(bodies().filter(|body| matches!(body, EntryBody::Skip(_))).count(), 1, "something was passed over");
-    assert_eq!(outcome.told.withdrawn.len(), 3);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use tidewater::channels::Outcome;
 use tidewater::channels::backoff::backoff;
 use tidewater::channels::breaker::Contact;
 use tidewater::engine::{Effect, EffectBody};
-use tidewater::model::{EffectId, Span, Timestamp};
+use tidewater::model::audience_hash::hashed;
+use tidewater::model::{Span, Timestamp};
 use tidewater::workspace::Program;
 use tidewater::workspace::config::{DomainLimits, Limits, Rate};
 
@@ -42,8 +43,8 @@ pub struct World {
     is_limited: bool,
     pub receipts: Mutex<Vec<Receipt>>,
     /// What was taken from the outbox, and its place among all that can be seen from outside.
-    pub claims: Mutex<Vec<(EffectId, usize)>>,
-    /// Who is in which audience, by address.
+    pub claims: Mutex<Vec<(Effect, usize)>>,
+    /// Who is in which audience, by what the far side is told of an address.
     pub audiences: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Destinations that more was under way to than may be.
     pub crowded: Mutex<BTreeSet<String>>,
@@ -84,7 +85,7 @@ impl World {
 
     pub fn note_claim(&self, effect: &Effect, now: Timestamp) {
         let place = self.place();
-        self.claims.lock().unwrap().push((effect.id, place));
+        self.claims.lock().unwrap().push((effect.clone(), place));
         self.claimed_at.lock().unwrap().insert(effect.destination.clone(), now);
     }
 
@@ -145,11 +146,12 @@ impl World {
         if let EffectBody::Audience { audience, add, identifiers, .. } = &effect.body {
             let mut audiences = self.audiences.lock().unwrap();
             let members = audiences.entry(audience.clone()).or_default();
-            for address in identifiers.values() {
+            for (name, address) in identifiers {
+                let person = hashed(name, address);
                 if *add {
-                    members.insert(address.clone())
+                    members.insert(person)
                 } else {
-                    members.remove(address)
+                    members.remove(&person)
                 };
             }
         }

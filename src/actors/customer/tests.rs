@@ -2,9 +2,8 @@
 
 use super::*;
 use crate::engine::Sound;
-use crate::model::EntryBody;
 use crate::model::value::ValueMap;
-use crate::model::{Event, EventKind, Target, Value};
+use crate::model::{EntryBody, Event, EventKind, Target, Value};
 use crate::workspace::compile;
 
 const RULES: &str = "event \"Read\" { pages: number }\ntrait plan: text\n\

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use reqwest::Client;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::engine::{Effect, EffectBody};
+use crate::model::audience_hash::hashed;
 use crate::workspace::config::Limits;
 use crate::workspace::config::{AudienceConfig, Secret};
 
@@ -71,32 +71,5 @@ impl Audience {
             call = call.bearer_auth(token.reveal());
         }
         request::call(call, effect, attempts).await
-    }
-}
-
-/// SHA-256 in hexadecimal of the normalised value.
-#[must_use]
-pub fn hashed(name: &str, value: &str) -> String {
-    let normal = if name.contains("phone") {
-        let digits: String = value.chars().filter(char::is_ascii_digit).collect();
-        format!("+{digits}")
-    } else {
-        value.trim().to_lowercase()
-    };
-    Sha256::digest(normal.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spellings_of_one_address_have_one_hash() {
-        // `printf 'ada@example.com' | sha256sum`
-        let known = "b5fc85e55755f9e0d030a10ab4429b6b2944855f9a0d60077fe832becbc41d72";
-        assert_eq!(hashed("email", " Ada@Example.COM "), hashed("email", "ada@example.com"));
-        assert_eq!(hashed("email", "ada@example.com"), known);
-        assert_eq!(hashed("phone", "+44 20 7946 0018"), hashed("phone", "+442079460018"));
-        assert_ne!(hashed("phone", "+442079460018"), hashed("email", "+442079460019"));
     }
 }

@@ -72,7 +72,7 @@ impl Turn<'_> {
         // A deploy or a merge shows who is in; it is nothing that the customer did. See also `existing`.
         let is_news = match self.cause {
             Cause::Deploy => journey.backfill == Backfill::Trigger,
-            Cause::Merge => false,
+            Cause::Merge | Cause::Erasure => false,
             _ => true,
         };
         let still_in = self.profile.memberships.contains_key(&self.program.rules.segments[segment.at()].name);

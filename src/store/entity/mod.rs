@@ -2,6 +2,9 @@
 
 pub mod deny;
 pub mod deploy;
+pub mod erased_identifier;
+pub mod erased_profile;
+pub mod erasure;
 pub mod event_tally;
 pub mod history;
 pub mod identity;

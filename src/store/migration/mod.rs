@@ -2,6 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
+mod erasures;
 mod leases;
 mod outbox_turns;
 mod quarantine_mistakes;
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(skips::Migration),
             Box::new(leases::Migration),
             Box::new(quarantine_mistakes::Migration),
+            Box::new(erasures::Migration),
         ]
     }
 }
