@@ -6,11 +6,12 @@ use crate::engine::transition::Relay;
 use crate::model::{
     ConsentChange, ConsentKey, ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
 };
-use crate::store::journal::{Append, Deny, Erasure, JournalHead, Mistake, Quarantined, Retried};
+use crate::store::journal::{Append, Deny, Erasure, JournalHead, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
+use crate::store::quarantine::NOTHING;
 use crate::store::{Journal, StoreError};
 
-use super::identity::{Resolver, Unresolved};
+use super::identity::{Resolution, Resolver, Unresolved};
 
 /// What the sequencer is asked to make durable.
 #[derive(Debug, Clone)]
@@ -47,12 +48,14 @@ pub(super) enum Request {
 /// What is tried again out of the quarantine, and what becomes of its rows: both are durable together.
 #[derive(Debug, Clone, Default)]
 pub struct Retry {
-    /// Events that intake takes now, to be given to profiles.
-    pub events: Vec<Event>,
+    /// Events that intake takes now, to be given to profiles, each with the id of its row.
+    pub events: Vec<(String, Event)>,
     /// What the engine failed on, each for its profile.
     pub entries: Vec<(ProfileId, EntryBody)>,
     /// What is wrong with some of the events that are taken.
     pub noted: Vec<Quarantined>,
+    /// Whether somebody changed the events before: what is wrong with them says nothing of their rows.
+    pub is_mended: bool,
     pub rows: Retried,
 }
 
@@ -91,13 +94,14 @@ pub(super) async fn build(
     received_at: Timestamp,
     requests: Vec<Request>,
 ) -> Result<Group, StoreError> {
-    let events: Vec<&Event> = requests
-        .iter()
-        .flat_map(|request| match request {
-            Request::Source { events, .. } | Request::Retry(Retry { events, .. }) => events.as_slice(),
-            _ => &[],
-        })
-        .collect();
+    let mut events: Vec<&Event> = Vec::new();
+    for request in &requests {
+        match request {
+            Request::Source { events: of_source, .. } => events.extend(of_source),
+            Request::Retry(retry) => events.extend(retry.events.iter().map(|(_, event)| event)),
+            _ => {}
+        }
+    }
     resolver.prepare(journal, &events).await?;
     let mut maker = Maker { append: Append::default(), last: head.offset, received_at };
     let mut ends = Vec::with_capacity(requests.len());
@@ -109,12 +113,12 @@ pub(super) async fn build(
                     maker.source_event(resolver, event);
                 }
             }
-            Request::Retry(Retry { events, entries, noted, rows }) => {
+            Request::Retry(Retry { events, entries, noted, is_mended, rows }) => {
                 maker.append.quarantined.extend(noted);
                 maker.append.retried.taken.extend(rows.taken);
                 maker.append.retried.refused.extend(rows.refused);
-                for event in events {
-                    maker.source_event(resolver, event);
+                for (id, event) in events {
+                    maker.event_again(resolver, id, event, is_mended);
                 }
                 for (profile, body) in entries {
                     match body {
@@ -189,10 +193,31 @@ impl Maker {
     }
 
     fn source_event(&mut self, resolver: &mut Resolver, event: Event) {
-        let found = match resolver.resolve(&event) {
-            Ok(found) => found,
-            Err(why) => return self.quarantine(&event, why),
-        };
+        match resolver.resolve(&event) {
+            Ok(found) => self.found(found, event),
+            Err(why) => self.quarantine(&event, why),
+        }
+    }
+
+    /// An event out of the quarantine: its row goes, or stays without it.
+    fn event_again(&mut self, resolver: &mut Resolver, id: String, event: Event, is_mended: bool) {
+        match resolver.resolve(&event) {
+            Ok(found) => {
+                self.append.retried.taken.push(id);
+                self.found(found, event);
+            }
+            Err(_) if is_mended => {}
+            Err(why) => {
+                let (code, mistake) = why.told();
+                if why == Unresolved::Unwanted {
+                    self.append.retried.emptied.push(id.clone());
+                }
+                self.append.retried.refused.push((id, code.to_owned(), vec![mistake]));
+            }
+        }
+    }
+
+    fn found(&mut self, found: Resolution, event: Event) {
         self.append.identities.extend(found.changes);
         if let Some(loser) = found.merged {
             self.push(Target::Profile(loser), EntryBody::MergeAway { winner: found.profile });
@@ -239,22 +264,17 @@ impl Maker {
     }
 
     fn quarantine(&mut self, event: &Event, why: Unresolved) {
-        let (code, reason, payload) = match why {
-            Unresolved::Nameless => {
-                let reason = "the event names nobody: it has neither `userId` nor `anonymousId`";
-                ("invalid", reason, serde_json::to_string(event).unwrap_or_default())
-            }
+        let (code, mistake) = why.told();
+        let payload = match why {
+            Unresolved::Nameless => serde_json::to_string(event).unwrap_or_default(),
             // Of them nothing is kept, this included.
-            Unresolved::Unwanted => {
-                let reason = "the event names somebody who was erased and is not to be known again";
-                ("erased", reason, "{}".to_owned())
-            }
+            Unresolved::Unwanted => NOTHING.to_owned(),
         };
         self.append.quarantined.push(Quarantined {
             source: event.source.clone(),
             received_at: self.received_at,
             code: code.to_owned(),
-            mistakes: vec![Mistake::of_all(reason)],
+            mistakes: vec![mistake],
             call: None,
             payload,
         });

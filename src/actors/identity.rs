@@ -4,8 +4,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
+use crate::intake::{UNWANTED, unwanted};
 use crate::model::{Event, EventKind, ProfileId};
 use crate::store::identity::{ErasedIdentifier, Identifier, IdentityChange};
+use crate::store::journal::Mistake;
 use crate::store::{Journal, StoreError};
 
 const USER_ID: &str = "user_id";
@@ -30,6 +32,17 @@ pub(super) enum Unresolved {
     Nameless,
     /// It names somebody who was erased and is not to be known again.
     Unwanted,
+}
+
+impl Unresolved {
+    /// The code and the mistake of its row in the quarantine.
+    pub(super) fn told(self) -> (&'static str, Mistake) {
+        let nameless = || Mistake::of_all("the event names nobody: it has neither `userId` nor `anonymousId`");
+        match self {
+            Self::Nameless => ("invalid", nameless()),
+            Self::Unwanted => (UNWANTED, unwanted()),
+        }
+    }
 }
 
 /// The user ids of a profile, as far as they are known here.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::actors::{Refused, Retry};
-use crate::intake::{Again, Mend};
+use crate::intake::{Again, Mend, UNWANTED, unwanted};
 use crate::model::Timestamp;
 use crate::store::StoreError;
 use crate::store::quarantine::{Held, Quarantined};
@@ -86,17 +86,35 @@ async fn try_again(doors: &Doors, held: &Held, mend: &Mend) -> Result<Json, Trou
     let is_full = u64::try_from(rows.len()).is_ok_and(|found| found == AT_ONCE);
     let next = rows.last().filter(|_| is_full).map(|(id, row)| (row.received_at, id.clone()));
     let mut sorted = Sorted::default();
+    sorted.retry.is_mended = !mend.is_empty();
     let intake = doors.intake();
     for (id, row) in rows {
         let again = intake.again(&id, &row, mend);
         sorted.sort(id, &row, again, mend);
     }
-    let Sorted { retry, refused, never } = sorted;
-    let taken = retry.rows.taken.clone();
+    let Sorted { retry, mut refused, never } = sorted;
+    let mut taken: Vec<String> = retry.events.iter().map(|(id, _)| id.clone()).collect();
+    taken.extend(retry.rows.taken.iter().cloned());
     if !(taken.is_empty() && retry.rows.refused.is_empty()) {
         doors.platform.retry(retry).await.map_err(Trouble::Refused)?;
     }
+    // Whom an event is about is known where it is taken: one that names somebody who is not to be known again stays.
+    let left = Held { ids: taken.clone(), ..Held::default() };
+    let left = if taken.is_empty() {
+        Vec::new()
+    } else {
+        doors.database.quarantine_of(&left, AT_ONCE).await.map_err(Trouble::Store)?
+    };
+    taken.retain(|id| !left.iter().any(|(known, _)| known == id));
+    refused.extend(
+        left.into_iter()
+            .map(|(id, row)| told(&id, &Quarantined { code: UNWANTED.to_owned(), mistakes: vec![unwanted()], ..row })),
+    );
     Ok(json!({ "taken": taken, "refused": refused, "never": never, "next": next }))
+}
+
+fn told(id: &str, row: &Quarantined) -> Json {
+    json!({ "id": id, "code": row.code, "reason": row.reason(), "mistakes": row.mistakes })
 }
 
 /// What becomes of the rows of one request.
@@ -111,9 +129,8 @@ impl Sorted {
     fn sort(&mut self, id: String, row: &Quarantined, again: Again, mend: &Mend) {
         match again {
             Again::Event(event, note) => {
-                self.retry.events.push(event);
                 self.retry.noted.extend(note);
-                self.retry.rows.taken.push(id);
+                self.retry.events.push((id, event));
             }
             Again::Entry(profile, body) => {
                 self.retry.entries.push((profile, body));
@@ -121,7 +138,7 @@ impl Sorted {
             }
             Again::Refused { code, mistakes } => {
                 let now = Quarantined { code: code.clone(), mistakes: mistakes.clone(), ..row.clone() };
-                self.refused.push(json!({ "id": id, "code": code, "reason": now.reason(), "mistakes": mistakes }));
+                self.refused.push(told(&id, &now));
                 // What somebody else wrote is no reason for what came.
                 if mend.is_empty() {
                     self.retry.rows.refused.push((id, code, mistakes));

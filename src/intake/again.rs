@@ -29,6 +29,14 @@ pub enum Again {
 
 /// Code of a row about something that the engine failed on.
 pub const POISON: &str = "poison";
+/// Code of a row about an event that named somebody who was erased and is not to be known again.
+pub const UNWANTED: &str = "erased";
+
+/// What is wrong with such an event.
+#[must_use]
+pub fn unwanted() -> Mistake {
+    Mistake::of_all("the event names somebody who was erased and is not to be known again")
+}
 
 impl Intake {
     /// Tries a row again. Its event keeps the instant at which it came, and its `messageId`; one that had none is called
@@ -39,6 +47,7 @@ impl Intake {
             PLAN_BREACH_KEPT | TRAIT_LEFT_OUT => Again::Never(
                 "its event was taken when it came, and this row only tells what was wrong with it: send another event to put it right",
             ),
+            UNWANTED => Again::Never("it names somebody who is not to be known again, and nothing of it was kept"),
             POISON if !mend.is_empty() => {
                 Again::Never("what the engine failed on was accepted, and is tried again as it is")
             }

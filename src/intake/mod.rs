@@ -17,7 +17,7 @@ mod times;
 mod traits;
 mod values;
 
-pub use again::{Again, POISON};
+pub use again::{Again, POISON, UNWANTED, unwanted};
 pub use mend::Mend;
 pub use refusal::{BadRequest, Refusal};
 pub use request::{Call, Request};

@@ -1,5 +1,6 @@
 //! The quarantine: what was refused or set aside, kept with what is wrong with it, until it is tried again and taken.
 
+use sea_orm::sea_query::Expr;
 use sea_orm::{
     ColumnTrait, Condition, DatabaseTransaction, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect,
 };
@@ -87,6 +88,9 @@ fn apart(reason: &str) -> Vec<Mistake> {
     mistakes
 }
 
+/// The payload of a row of which nothing is kept.
+pub const NOTHING: &str = "{}";
+
 /// Which rows; what is empty selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
@@ -125,6 +129,8 @@ pub struct Retried {
     pub taken: Vec<String>,
     /// Those that are refused again, with the code and the mistakes of now.
     pub refused: Vec<(String, String, Vec<Mistake>)>,
+    /// Ids of those, among the refused, of which nothing is kept but that.
+    pub emptied: Vec<String>,
 }
 
 const QUARANTINE: Bulk = Bulk {
@@ -177,7 +183,15 @@ pub(super) async fn write_retried(transaction: &DatabaseTransaction, retried: &R
     let refused = retried.refused.iter().map(|(id, code, mistakes)| {
         Ok::<_, StoreError>(row![id.as_str(), code.as_str(), reason(mistakes), to_json(mistakes)?])
     });
-    Ok(REASONS.write(transaction, refused.collect::<Result<_, _>>()?).await?)
+    REASONS.write(transaction, refused.collect::<Result<_, _>>()?).await?;
+    if !retried.emptied.is_empty() {
+        quarantine::Entity::update_many()
+            .col_expr(quarantine::Column::Payload, Expr::value(NOTHING))
+            .filter(quarantine::Column::Id.is_in(retried.emptied.iter().map(String::as_str)))
+            .exec(transaction)
+            .await?;
+    }
+    Ok(())
 }
 
 impl Database {

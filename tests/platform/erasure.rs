@@ -254,6 +254,16 @@ async fn no_byte_of_somebody_who_was_erased_is_left_and_nobody_else_is_touched()
         })
         .await;
     assert_eq!(store.find_profile_by("user_id", CANARY).await.unwrap(), None);
+    // Nor does anybody come back by what was refused for another reason and is mended.
+    let bad = json!({"type": "track", "userId": CANARY, "messageId": "late3", "properties": {"a": 1}});
+    world.send(vec![bad]).await;
+    let invalid = store.quarantine(10).await.unwrap().into_iter().find(|(_, row)| row.code != "erased").unwrap();
+    let mended = ["quarantine", "retry", &invalid.0, "--set", "event=Product Added", "--format", "json"];
+    let mended = world.tidewater(&mended).await;
+    let told: Json = serde_json::from_slice(&mended.stdout).unwrap();
+    assert_eq!((&told["refused"][0]["code"], &told["taken"]), (&json!("erased"), &json!([])), "{told}");
+    assert_eq!(store.quarantined(&invalid.0).await.unwrap(), Some(invalid.1), "what was mended says nothing of it");
+    assert_eq!(store.find_profile_by("user_id", CANARY).await.unwrap(), None);
     // The second is another kind of identifier, which nobody had before.
     assert!(store.find_profile_by("anonymous_id", CANARY).await.unwrap().is_some());
     let audit = world.tidewater(&["privacy", "audit", "--format", "json"]).await;

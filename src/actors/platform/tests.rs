@@ -1,5 +1,6 @@
 //! What needs a look inside: an entry that the engine cannot apply, and a full platform.
 
+mod erased;
 mod waiting;
 
 use super::super::board::{Amount, WAITING_LIMIT};
