@@ -73,7 +73,8 @@ impl Threads {
             handle
         };
         let (sequencer, writer, channels) = (start(), start(), start());
-        let shards = (0..cores.saturating_sub(1).max(1)).map(|_| start()).collect();
+        // As many as cores: what the others leave of a core, shards use.
+        let shards = (0..cores).map(|_| start()).collect();
         Self { sequencer, writer, channels, shards, arbiters }
     }
 
