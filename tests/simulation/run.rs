@@ -220,15 +220,20 @@ fn live(
                 sources.clock.advance(Span::HOUR.times(hours));
                 platform.settle().await;
             }
-            // What the far side asked to be tried again, and what waits for limits or is to be forgotten.
+            // What the far side asked to be tried again, and what waits for limits or is to be forgotten. Where the last append
+            // failed, it takes a moment until it is known whether it took place.
             let (mut open, mut pause) = (memory.open(), Span::SECOND);
-            while open > 0 || memory.is_forgetting() {
-                sources.clock.advance(pause);
+            loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 platform.settle().await;
                 let left = memory.open();
+                if left == 0 && !memory.is_forgetting() {
+                    break;
+                }
                 pause = if left == open && left > 0 { pause.times(2) } else { Span::SECOND };
                 open = left;
+                sources.clock.advance(pause);
+                platform.settle().await;
             }
             platform.stop().await;
             true
