@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::{self, Connection};
 use sea_orm::{
     ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
@@ -317,13 +318,14 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
             sqlite
                 .journal_mode(SqliteJournalMode::Wal)
                 .synchronous(SqliteSynchronous::Full)
-                // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
-                // back every four, by whoever commits: see `Database::checkpoint`.
                 // What a statement may have to take back is noted in memory, and not in a file for each.
                 .pragma("temp_store", "MEMORY")
+                // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
+                // back every four, by whoever commits: see `Database::checkpoint`.
                 .pragma("cache_size", "-65536")
                 .pragma("wal_autocheckpoint", "65536")
         })
+        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_at_rest(connection))))
         .map_sqlx_postgres_opts(move |postgres| match access {
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),
             _ => postgres.options([("idle_in_transaction_session_timeout", lease::IDLE_TRANSACTION.as_millis())]),
@@ -331,6 +333,15 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
     sea_orm::Database::connect(options).await.map_err(|error| {
         StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
     })
+}
+
+/// Whether a connection may be used again. After a write that failed, SQLite itself has ended the transaction, and the driver
+/// believes in it still: to roll the next one back would leave it open, and all that follow would be committed within it,
+/// which is not at all.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was asked for before this is done with its answer.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {
@@ -384,5 +395,27 @@ pub fn without_password(url: &str) -> String {
             parsed.to_string()
         }
         _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_committed_after_a_failed_transaction_is_there_for_everyone() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}/store.db", folder.path().display());
+        let store = Database::open(&url).await.unwrap();
+        let failed = store.begin().await.unwrap();
+        // As SQLite does where a write fails.
+        failed.execute_unprepared("ROLLBACK").await.unwrap();
+        assert!(failed.commit().await.is_err(), "there is nothing to commit");
+        store.begin().await.unwrap().rollback().await.unwrap();
+        let kept = store.begin().await.unwrap();
+        put(&kept, "kept", "yes").await.unwrap();
+        kept.commit().await.unwrap();
+        let other = Database::open_existing(&url).await.unwrap();
+        assert_eq!(other.setting("kept").await.unwrap().as_deref(), Some("yes"), "another process sees it");
     }
 }
