@@ -50,10 +50,12 @@ impl<A> Slots<A> {
 
     /// Notes that a live customer was busy just now, and takes so much.
     pub(super) fn touch(&mut self, profile: ProfileId, size: Size, now: Instant) {
-        if let Some(slot) = self.live.get_mut(&profile) {
-            self.total = self.total + size - slot.size;
-            (slot.touched, slot.size) = (now, size);
-        }
+        let Some(slot) = self.live.get_mut(&profile) else {
+            debug_assert!(false, "{profile} worked and is not live: what it did would be forgotten");
+            return;
+        };
+        self.total = self.total + size - slot.size;
+        (slot.touched, slot.size) = (now, size);
     }
 
     /// Whether something happened to a live customer since then.

@@ -120,9 +120,12 @@ impl Shard {
             }
         }
         self.is_quiet = self.queue.is_empty();
-        let unsaved = &self.unsaved;
-        self.slots.sweep(now, |profile| unsaved.holds(profile));
-        self.make_room();
+        // Whoever is at work just now is not known to have changed before the batch is done.
+        if !self.is_working {
+            let unsaved = &self.unsaved;
+            self.slots.sweep(now, |profile| unsaved.holds(profile));
+            self.make_room();
+        }
         let unsaved = &self.unsaved;
         self.to_rest = now
             .checked_sub(REST_AFTER)
