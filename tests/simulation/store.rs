@@ -130,9 +130,9 @@ impl Memory {
         lock(&self.durable).outbox.values().filter(is_open).count()
     }
 
-    /// Whether somebody is still to be forgotten.
+    /// Whether something is left of somebody who is to be forgotten.
     pub fn is_forgetting(&self) -> bool {
-        !lock(&self.durable).erasing.is_empty()
+        lock(&self.durable).has_traces()
     }
 
     /// What a command beside the server does: it has a connection of its own.
