@@ -75,7 +75,7 @@ fn is_excused(outcome: &Outcome, name: &str, changes: &[&OutboxItem]) -> bool {
     let told = in_order(outcome, is_of_them);
     let failures = told.iter().rev().take_while(|item| item.status != OutboxStatus::Sent).count();
     let by_hand =
-        changes.iter().any(|item| outcome.durable.by_hand.iter().any(|(effect, ..)| effect.id == item.effect.id));
+        told.iter().any(|item| outcome.durable.by_hand.iter().any(|(effect, ..)| effect.id == item.effect.id));
     let has_failed_for_a_loser = changes
         .iter()
         .any(|item| item.status != OutboxStatus::Sent && outcome.durable.merged.contains_key(&item.effect.profile));
