@@ -60,6 +60,8 @@ pub(super) struct ChannelActor {
     /// The outbox is to be looked at again after what is under way.
     again: bool,
     performing: BTreeSet<EffectId>,
+    /// Of these, what was claimed once more meanwhile.
+    met: BTreeSet<EffectId>,
     /// A claim failed, and may have taken place all the same: effects that nobody carries may be marked as taken.
     has_lost_claim: bool,
     /// Effects that were stopped at the door and are not reported yet: a claim would find them once more.
@@ -93,6 +95,7 @@ impl ChannelActor {
             is_claiming: true,
             again: true,
             performing: BTreeSet::new(),
+            met: BTreeSet::new(),
             has_lost_claim: false,
             at_the_door: 0,
             dealt_with: 0,
@@ -211,8 +214,9 @@ impl ChannelActor {
         let Claimed { effect, attempts } = claimed;
         let id = effect.id;
         if !self.performing.insert(id) {
-            // Somebody sent it again by hand while its outcome, which the store has already, is told once more. That is
-            // what becomes of it.
+            // Somebody sent it again by hand while its outcome, which the store has already, is being told. Should that be
+            // over before this is known, nothing else tells what becomes of it.
+            self.met.insert(id);
             return;
         }
         let domain = effect.body.domain();
@@ -233,6 +237,9 @@ impl ChannelActor {
         };
         ctx.spawn(perform.into_actor(self).map(move |contact, actor, ctx| {
             actor.performing.remove(&id);
+            if actor.met.remove(&id) {
+                (actor.has_lost_claim, actor.again) = (true, true);
+            }
             actor.limiter.ended(domain.as_deref());
             actor.heard(contact, ctx);
             actor.dealt_with += 1;
