@@ -1,5 +1,6 @@
 //! `tidewater serve`: the platform on a workspace.
 
+use std::io::IsTerminal as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,7 +66,10 @@ pub(super) fn run(arguments: Arguments) -> Done {
 /// Logs go to standard error; `RUST_LOG` says how much in place of `usual`, and `LOG_FORMAT=json` in which form.
 pub(super) fn start_logging(usual: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let is_json = std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json");
     // A second start of logging in one process changes nothing.
     let _ = if is_json { logging.json().try_init() } else { logging.try_init() };
