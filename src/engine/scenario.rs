@@ -5,13 +5,13 @@ use serde::Serialize;
 use crate::finding::Place;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::value::ValueMap;
-use crate::model::{ProfileId, Timestamp, Value};
+use crate::model::{Event, ProfileId, Timestamp, Value};
 use crate::workspace::Program;
 use crate::workspace::scenario::{Action, Expectation, ExpectedEffect, ExpectedKind, Scenario};
 
 use super::explain::fact_of;
 use super::profile::Profile;
-use super::timeline::{Timeline, platform_event};
+use super::timeline::Timeline;
 use super::transition::{Effect, EffectBody, Fact};
 
 /// What came of a scenario.
@@ -93,7 +93,7 @@ impl Player<'_> {
         .into_iter()
         .map(|(name, value)| (name.to_owned(), Value::Text(value)))
         .collect();
-        self.timeline.event(at, platform_event(EMAIL_CLICKED, format!("click:{index}"), at, properties));
+        self.timeline.event(at, Event::of_platform(EMAIL_CLICKED, format!("click:{index}"), at, properties));
     }
 
     fn expect(&mut self, at: Timestamp, wanted: &Expectation) {

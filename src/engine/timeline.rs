@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::journey::graph::Enter;
-use crate::model::event::PLATFORM_SOURCE;
 use crate::model::limit::FOLLOW_UPS;
 use crate::model::platform_event::{AUDIENCE_SYNCED, EMAIL_SENT, WEBHOOK_SENT};
 use crate::model::value::ValueMap;
-use crate::model::{Entry, EntryBody, Event, EventKind, Offset, ProfileId, Target, Timestamp};
+use crate::model::{Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp};
 use crate::workspace::Program;
 
 use super::profile::Profile;
@@ -150,24 +149,5 @@ pub fn success(effect: &Effect, at: Timestamp) -> Event {
     if let EffectBody::Email { template, .. } = &effect.body {
         properties.insert("template".to_owned(), template.as_str().into());
     }
-    platform_event(name, format!("{}:sent", effect.id), at, properties)
-}
-
-/// An event of the platform itself.
-#[must_use]
-pub fn platform_event(name: &str, message_id: String, at: Timestamp, properties: ValueMap) -> Event {
-    Event {
-        message_id,
-        kind: EventKind::Platform,
-        name: name.to_owned(),
-        source: PLATFORM_SOURCE.to_owned(),
-        timestamp: at,
-        user_id: None,
-        anonymous_id: None,
-        previous_id: None,
-        group_id: None,
-        properties,
-        traits: ValueMap::new(),
-        context: ValueMap::new(),
-    }
+    Event::of_platform(name, format!("{}:sent", effect.id), at, properties)
 }

@@ -4,11 +4,10 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use crate::engine::transition::Origin;
-use crate::model::event::PLATFORM_SOURCE;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::value::ValueMap;
 use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState};
-use crate::model::{EffectId, Event, EventKind, Timestamp, Value};
+use crate::model::{EffectId, Event, Timestamp, Value};
 
 use super::body;
 use super::doors::Doors;
@@ -103,20 +102,7 @@ fn new_id() -> String {
 }
 
 fn our_event(name: &str, properties: ValueMap, now: Timestamp) -> Event {
-    Event {
-        message_id: new_id(),
-        kind: EventKind::Platform,
-        name: name.to_owned(),
-        source: PLATFORM_SOURCE.to_owned(),
-        timestamp: now,
-        user_id: None,
-        anonymous_id: None,
-        previous_id: None,
-        group_id: None,
-        properties,
-        traits: ValueMap::new(),
-        context: ValueMap::new(),
-    }
+    Event::of_platform(name, new_id(), now, properties)
 }
 
 /// The address in its plain ASCII form, if it is one of the web.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Event, EventKind, PLATFORM_SOURCE};
+use super::event::Event;
 use super::id::MessageId;
 use super::platform_event::{CONSENT_GIVEN, CONSENT_WITHDRAWN, SUBSCRIBED, SUPPRESSED, UNSUBSCRIBED};
 use super::time::Timestamp;
@@ -114,19 +114,6 @@ impl ConsentChange {
         if let Some(note) = &self.note {
             say("note", note);
         }
-        Event {
-            message_id: self.id.clone(),
-            kind: EventKind::Platform,
-            name: self.name().to_owned(),
-            source: PLATFORM_SOURCE.to_owned(),
-            timestamp: self.at,
-            user_id: None,
-            anonymous_id: None,
-            previous_id: None,
-            group_id: None,
-            properties,
-            traits: ValueMap::new(),
-            context: ValueMap::new(),
-        }
+        Event::of_platform(self.name(), self.id.clone(), self.at, properties)
     }
 }

@@ -71,6 +71,25 @@ pub struct Event {
 }
 
 impl Event {
+    /// An event that the platform itself tells.
+    #[must_use]
+    pub fn of_platform(name: &str, message_id: String, at: Timestamp, properties: ValueMap) -> Self {
+        Self {
+            message_id,
+            kind: EventKind::Platform,
+            name: name.to_owned(),
+            source: PLATFORM_SOURCE.to_owned(),
+            timestamp: at,
+            user_id: None,
+            anonymous_id: None,
+            previous_id: None,
+            group_id: None,
+            properties,
+            traits: ValueMap::new(),
+            context: ValueMap::new(),
+        }
+    }
+
     /// Whether the customer did this: a track, page or screen from a source. What `any activity` counts.
     #[must_use]
     pub fn is_activity(&self) -> bool {

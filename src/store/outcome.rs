@@ -1,13 +1,12 @@
 //! What became of an effect, as an event of the platform. Pure.
 
 use crate::engine::{Effect, EffectBody};
-use crate::model::event::PLATFORM_SOURCE;
 use crate::model::platform_event::{
     AUDIENCE_DROPPED, AUDIENCE_FAILED, AUDIENCE_SUPPRESSED, AUDIENCE_SYNCED, EMAIL_FAILED, EMAIL_SENT,
     EMAIL_SUPPRESSED, EMAIL_UNKNOWN, WEBHOOK_FAILED, WEBHOOK_SENT, WEBHOOK_UNKNOWN,
 };
 use crate::model::value::ValueMap;
-use crate::model::{Event, EventKind, Timestamp, Value};
+use crate::model::{Event, Timestamp, Value};
 
 use super::outbox::OutboxStatus;
 
@@ -29,21 +28,9 @@ pub fn event_of(effect: &Effect, status: OutboxStatus, reason: Option<String>, n
     if let EffectBody::Email { template, .. } = &effect.body {
         say("template", template.clone());
     }
-    Event {
-        // An outcome is told once, however often telling it was tried.
-        message_id: format!("{}:{}", effect.id, status.as_str()),
-        kind: EventKind::Platform,
-        name: name(&effect.body, status).to_owned(),
-        source: PLATFORM_SOURCE.to_owned(),
-        timestamp: now,
-        user_id: None,
-        anonymous_id: None,
-        previous_id: None,
-        group_id: None,
-        properties,
-        traits: ValueMap::new(),
-        context: ValueMap::new(),
-    }
+    // An outcome is told once, however often telling it was tried.
+    let message_id = format!("{}:{}", effect.id, status.as_str());
+    Event::of_platform(name(&effect.body, status), message_id, now, properties)
 }
 
 fn name(body: &EffectBody, status: OutboxStatus) -> &'static str {
