@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, Timestamp};
+use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, ProfileId, Timestamp};
 use crate::workspace::Program;
 
 use super::answer::{failure, refused};
@@ -75,6 +75,15 @@ impl Said {
     }
 }
 
+/// The profile that a path names, or what to answer.
+async fn who(doors: &Doors, key: &str) -> Result<ProfileId, HttpResponse> {
+    match find_profile(&doors.database, key).await {
+        Ok(Some(profile)) => Ok(profile),
+        Ok(None) => Err(failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier")),
+        Err(error) => Err(broken(&error)),
+    }
+}
+
 /// `POST /api/v1/profiles/{key}/consent`: a person's word. Answered once it is durable: nothing that it refuses leaves
 /// any more, what is queued included.
 pub(super) async fn consent(
@@ -91,10 +100,9 @@ pub(super) async fn consent(
         Ok(change) => change,
         Err(message) => return failure(StatusCode::BAD_REQUEST, "invalid", &message),
     };
-    let profile = match find_profile(&doors.database, &key).await {
-        Ok(Some(profile)) => profile,
-        Ok(None) => return failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
-        Err(error) => return broken(&error),
+    let profile = match who(&doors, &key).await {
+        Ok(profile) => profile,
+        Err(answer) => return answer,
     };
     let about = change.key.to_string();
     match doors.platform.consent(profile, change).await {
@@ -129,10 +137,9 @@ pub(super) async fn erase(
         Ok(wish) => wish,
         Err(error) => return failure(StatusCode::BAD_REQUEST, "invalid", &error.to_string()),
     };
-    let profile = match find_profile(&doors.database, &key).await {
-        Ok(Some(profile)) => profile,
-        Ok(None) => return failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
-        Err(error) => return broken(&error),
+    let profile = match who(&doors, &key).await {
+        Ok(profile) => profile,
+        Err(answer) => return answer,
     };
     match doors.platform.erase(profile, suppress).await {
         Ok(accepted) => match doors.database.erasure(accepted.offset).await {
