@@ -60,14 +60,23 @@ pub(super) struct ChannelActor {
     /// The outbox is to be looked at again after what is under way.
     again: bool,
     performing: BTreeSet<EffectId>,
-    /// Of these, what was claimed once more meanwhile.
-    met: BTreeSet<EffectId>,
-    /// A claim failed, and may have taken place all the same: effects that nobody carries may be marked as taken.
-    has_lost_claim: bool,
+    /// Of these, what may have been claimed once more meanwhile: the store is asked when they are over.
+    doubtful: BTreeSet<EffectId>,
+    /// Effects that nobody carries may be marked as taken: a claim failed and may have taken place all the same, or it met
+    /// one that was still being carried. The next claim asks.
+    may_be_stranded: bool,
     /// Effects that were stopped at the door and are not reported yet: a claim would find them once more.
     at_the_door: usize,
     dealt_with: usize,
     settlers: Vec<oneshot::Sender<usize>>,
+}
+
+/// What a claim came back with.
+struct Found {
+    /// Marked as taken in the store, and carried by this actor when the claim began.
+    carried: Vec<EffectId>,
+    queues: BTreeSet<String>,
+    claim: Claim,
 }
 
 impl ChannelActor {
@@ -95,8 +104,8 @@ impl ChannelActor {
             is_claiming: true,
             again: true,
             performing: BTreeSet::new(),
-            met: BTreeSet::new(),
-            has_lost_claim: false,
+            doubtful: BTreeSet::new(),
+            may_be_stranded: false,
             at_the_door: 0,
             dealt_with: 0,
             settlers: Vec::new(),
@@ -148,17 +157,19 @@ impl ChannelActor {
         let (store, name) = (self.store.clone(), self.name.clone());
         let (asks_queues, served, domains) = (self.asks_queues, self.served.clone(), self.limiter.domains(now));
         let room = Room { effects, served, domains };
-        let lost = self.has_lost_claim.then(|| (self.sequencer.clone(), self.performing.clone()));
+        // Taken as asked now: what comes into doubt while this claim is under way is the next one's.
+        let asks_stranded = std::mem::take(&mut self.may_be_stranded);
+        let (sequencer, performing) = (self.sequencer.clone(), self.performing.clone());
         let claim = async move {
-            if let Some((sequencer, performing)) = lost {
-                for claimed in store.taken(&name).await? {
-                    if !performing.contains(&claimed.effect.id) {
-                        report(&sequencer, || outcome::of_lost_claim(&claimed.effect, now)).await;
-                    }
-                }
+            let taken = if asks_stranded { store.taken(&name).await? } else { Vec::new() };
+            let (carried, stranded): (Vec<_>, Vec<_>) =
+                taken.into_iter().partition(|claimed| performing.contains(&claimed.effect.id));
+            for claimed in stranded {
+                report(&sequencer, || outcome::of_lost_claim(&claimed.effect, now)).await;
             }
             let queues = if asks_queues { store.queues(&name).await? } else { BTreeSet::new() };
-            Ok((queues, store.claim(&name, now, &room).await?))
+            let carried = carried.into_iter().map(|claimed| claimed.effect.id).collect();
+            Ok(Found { carried, queues, claim: store.claim(&name, now, &room).await? })
         };
         ctx.spawn(claim.into_actor(self).map(|claim, actor, ctx| {
             actor.is_claiming = false;
@@ -171,18 +182,18 @@ impl ChannelActor {
         if self.breaker.is_holding() { self.breaker.opens_at() } else { self.limiter.next(now) }
     }
 
-    fn claimed(&mut self, found: Result<(BTreeSet<String>, Claim), StoreError>, ctx: &mut Context<Self>) {
-        let (queues, claim) = match found {
+    fn claimed(&mut self, found: Result<Found, StoreError>, ctx: &mut Context<Self>) {
+        let Found { carried, queues, claim } = match found {
             Ok(found) => found,
             Err(error) => {
                 tracing::warn!(%error, channel = self.name, "the outbox cannot be read; trying again");
                 self.again = true;
-                (self.has_lost_claim, self.asks_queues) = (true, true);
+                (self.may_be_stranded, self.asks_queues) = (true, true);
                 ctx.run_later(RETRY, |actor, ctx| actor.claim(ctx));
                 return;
             }
         };
-        self.has_lost_claim = false;
+        carried.into_iter().for_each(|effect| self.doubt(effect));
         self.next = claim.next;
         self.served = claim.served;
         // What was found before the claim is to be looked at by the next one.
@@ -214,9 +225,8 @@ impl ChannelActor {
         let Claimed { effect, attempts } = claimed;
         let id = effect.id;
         if !self.performing.insert(id) {
-            // Somebody sent it again by hand while its outcome, which the store has already, is being told. Should that be
-            // over before this is known, nothing else tells what becomes of it.
-            self.met.insert(id);
+            // Its outcome, which the store has already, is being told, and it is ready once more.
+            self.doubt(id);
             return;
         }
         let domain = effect.body.domain();
@@ -237,14 +247,24 @@ impl ChannelActor {
         };
         ctx.spawn(perform.into_actor(self).map(move |contact, actor, ctx| {
             actor.performing.remove(&id);
-            if actor.met.remove(&id) {
-                (actor.has_lost_claim, actor.again) = (true, true);
+            if actor.doubtful.remove(&id) {
+                actor.doubt(id);
             }
             actor.limiter.ended(domain.as_deref());
             actor.heard(contact, ctx);
             actor.dealt_with += 1;
             actor.go_on(ctx);
         }));
+    }
+
+    /// An effect is marked as taken in the store, and it is not known whether for the try that is under way or for one that
+    /// nobody makes: that is seen when the try is over.
+    fn doubt(&mut self, effect: EffectId) {
+        if self.performing.contains(&effect) {
+            self.doubtful.insert(effect);
+        } else {
+            (self.may_be_stranded, self.again) = (true, true);
+        }
     }
 
     /// A try ended: the far side answered, or did not.
