@@ -31,6 +31,7 @@ mod size;
 mod skips;
 pub mod state;
 mod tally;
+mod transaction;
 pub mod trim;
 
 pub use error::StoreError;
@@ -47,6 +48,7 @@ pub struct Database {
     pub(crate) read: DatabaseConnection,
     /// The number of the lease under which this handle writes, on PostgreSQL; `None`: it does not ask.
     fence: Option<i64>,
+    turn: transaction::Turn,
 }
 
 /// Tables that reports are made of.

@@ -1,13 +1,13 @@
 //! Opening a store: SQLite made as durable as it can be, PostgreSQL, and the settings that the store keeps about itself.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection};
 use sea_orm::{
-    ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, SqliteTransactionMode, TransactionOptions, TransactionTrait,
+    ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, Statement,
 };
 use sea_orm_migration::{MigratorTrait, seaql_migrations};
 
@@ -15,6 +15,7 @@ use crate::model::limit::SHARDS;
 
 use super::entity::setting;
 use super::migration::Migrator;
+use super::transaction::first_turn;
 use super::{Database, StoreError, lease};
 
 /// Readers beside the writer.
@@ -48,7 +49,7 @@ impl Database {
         }
         let write = connect(url, if is_sqlite(url) { 1 } else { READERS }, Access::Create).await?;
         let read = connect(url, READERS, Access::Use).await?;
-        Ok(Self { write, read, fence: None })
+        Ok(Self { write, read, fence: None, turn: first_turn() })
     }
 
     /// Brings the schema up to date. A server does so under its lease: nobody takes over in the middle of it. A command
@@ -99,7 +100,7 @@ impl Database {
         must_exist(url)?;
         let read = connect(url, 1, Access::Look).await?;
         must_be_of_this_version(&read).await?;
-        Ok(Self { write: read.clone(), read, fence: None })
+        Ok(Self { write: read.clone(), read, fence: None, turn: first_turn() })
     }
 
     /// Whether the database answers and can be written to.
@@ -132,22 +133,6 @@ impl Database {
             .await?;
         transaction.commit().await?;
         read(&self.setting(&name).await?.unwrap_or_default())
-    }
-
-    /// Begins a transaction that writes. On SQLite it takes its turn at once: one that reads first and writes later
-    /// fails without waiting where another process wrote in between. On PostgreSQL it is one of the owner, if this handle
-    /// is the owner's.
-    pub(super) async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        if self.write.get_database_backend() != DbBackend::Sqlite {
-            let transaction = self.write.begin().await?;
-            if let Some(fence) = self.fence {
-                lease::hold(&transaction, fence).await?;
-            }
-            return Ok(transaction);
-        }
-        let sqlite_transaction_mode = Some(SqliteTransactionMode::Immediate);
-        let options = TransactionOptions { sqlite_transaction_mode, ..Default::default() };
-        Ok(self.write.begin_with_options(options).await?)
     }
 
     pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
@@ -224,10 +209,12 @@ impl Database {
         if self.write.get_database_backend() != DbBackend::Sqlite {
             return Ok(Vec::new());
         }
+        // As a transaction has it.
+        let transaction = self.begin().await?;
         let mut found = Vec::new();
         for name in ["journal_mode", "synchronous"] {
-            let statement = sea_orm::Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
-            if let Some(row) = self.write.query_one_raw(statement).await? {
+            let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+            if let Some(row) = transaction.query_one_raw(statement).await? {
                 let value = row
                     .try_get_by_index::<String>(0)
                     .or_else(|_| row.try_get_by_index::<i64>(0).map(|n| n.to_string()))?;
@@ -325,7 +312,13 @@ async fn connect(url: &str, connections: u32, access: Access) -> Result<Database
                 .pragma("cache_size", "-65536")
                 .pragma("wal_autocheckpoint", "65536")
         })
-        .map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(is_at_rest(connection))))
+        .map_sqlx_sqlite_pool_opts(move |pool| {
+            let is_first = AtomicBool::new(true);
+            pool.after_release(|connection, _| Box::pin(is_at_rest(connection))).after_connect(move |connection, _| {
+                let is_again = access == Access::Create && !is_first.swap(false, Ordering::Relaxed);
+                Box::pin(async move { if is_again { put_log_away(connection).await } else { Ok(()) } })
+            })
+        })
         .map_sqlx_postgres_opts(move |postgres| match access {
             Access::Look => postgres.options([("default_transaction_read_only", "on")]),
             _ => postgres.options([("idle_in_transaction_session_timeout", lease::IDLE_TRANSACTION.as_millis())]),
@@ -342,6 +335,18 @@ async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Err
     // What was asked for before this is done with its answer.
     connection.ping().await?;
     Ok(!connection.is_in_transaction())
+}
+
+/// Copies SQLite's log into the database, and forces that to the disk. A connection for writing that is opened anew may follow
+/// one whose commit could not be forced. Of what was committed before that, and was to be forced with it, the system holds
+/// the right pages, and takes them for written: only as new pages of another file do they get another chance.
+async fn put_log_away(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let (is_busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(FULL)").fetch_one(connection).await?;
+    if is_busy == 0 {
+        Ok(())
+    } else {
+        Err(sqlx::Error::Protocol("the log could not be copied into the database yet".into()))
+    }
 }
 
 async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {

@@ -17,6 +17,7 @@ use super::bulk::{Bulk, Conflict, delete, row};
 use super::entity::{erased_profile, merged_profile, profile, relay, setting, shard_offset};
 use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
+use super::transaction::Force;
 use super::{Database, StoreError};
 use super::{facts, history, outbox, quarantine, skips};
 
@@ -93,13 +94,13 @@ pub struct SavedProfile {
 }
 
 impl Database {
-    /// Makes the commits of one or many shards durable in one transaction. Idempotent: effects, facts and relays
-    /// that are there already are left alone.
+    /// Commits one or many shards in one transaction, which is on the disk with the next append or claim: see
+    /// [`super::transaction`]. Idempotent: effects, facts and relays that are there already are left alone.
     ///
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
+        let transaction = self.begin_with(Force::WithTheNext).await?;
         if is_there(&transaction, commits).await? {
             return Ok(transaction.rollback().await?);
         }
