@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 
 use crate::lang::rules::SegmentIndex;
-use crate::model::id::hash_parts;
-use crate::model::limit::DEDUPE_FINGERPRINTS;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::{Entry, EntryBody, Event, EventKind, Moment, Span, Timestamp, Value};
 use crate::workspace::Program;
@@ -192,7 +190,7 @@ impl<'a> Turn<'a> {
 
     /// False where the message was taken before.
     fn take_event(&mut self, event: &'a Event) -> bool {
-        if !self.is_first(&event.message_id) {
+        if !self.profile.seen.is_first(&event.message_id, self.now) {
             return false;
         }
         self.out.recorded = true;
@@ -239,18 +237,6 @@ impl<'a> Turn<'a> {
         for segment in &program.rules.readers.segments_of_user_id {
             self.dirty(*segment);
         }
-    }
-
-    /// Notes the fingerprint of a message; false where it is known already.
-    pub(super) fn is_first(&mut self, message_id: &str) -> bool {
-        let print = (hash_parts("message", &[message_id.as_bytes()]) >> 64) as u64;
-        if self.profile.seen.contains(&print) {
-            return false;
-        }
-        self.profile.seen.push(print);
-        let surplus = self.profile.seen.len().saturating_sub(DEDUPE_FINGERPRINTS);
-        self.profile.seen.drain(..surplus);
-        true
     }
 }
 

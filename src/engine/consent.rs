@@ -34,7 +34,7 @@ impl Turn<'_> {
     /// Takes in a word that came as an entry of its own; false where it was taken before. To rules and journeys it is the
     /// event by which a source would have told the same.
     pub(super) fn take_consent(&mut self, change: &ConsentChange) -> bool {
-        if !self.is_first(&change.id) {
+        if !self.profile.seen.is_first(&change.id, self.now) {
             return false;
         }
         self.out.recorded = true;

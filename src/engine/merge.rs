@@ -1,7 +1,6 @@
 //! Two profiles that turn out to be one person. The loser hands over its state and forwards what still comes; the
 //! winner takes it in. Each half is one entry, so each happens once.
 
-use crate::model::limit::DEDUPE_FINGERPRINTS;
 use crate::model::{EffectId, EntryBody, ProfileId, Snapshot, SortedMap};
 
 use super::aggregates::AggregateState;
@@ -12,24 +11,6 @@ use super::profile::{Consent, Profile, Run};
 use super::snapshot;
 use super::transition::{Fact, MembershipChange, Relay};
 use super::turn::Turn;
-
-/// The newest of two lists of fingerprints, the oldest first, as many as are kept. Which of two lists is newer nobody
-/// knows: each gives in turn, so that what came last for either is known as a repeat when it comes again.
-fn newest_of_both(ours: &[u64], theirs: &[u64]) -> Vec<u64> {
-    let (mut ours, mut theirs) = (ours.iter().rev(), theirs.iter().rev());
-    let mut newest = Vec::new();
-    while newest.len() < DEDUPE_FINGERPRINTS {
-        let before = newest.len();
-        newest.extend(ours.next());
-        newest.extend(theirs.next());
-        if newest.len() == before {
-            break;
-        }
-    }
-    newest.truncate(DEDUPE_FINGERPRINTS);
-    newest.reverse();
-    newest
-}
 
 impl Turn<'_> {
     /// The loser's half. Its memberships end here: it is nobody any more.
@@ -61,7 +42,7 @@ impl Turn<'_> {
         for (name, value) in lost.account {
             self.profile.account.or_insert_with(name, || value);
         }
-        self.profile.seen = newest_of_both(&self.profile.seen, &lost.seen);
+        self.profile.seen.join(lost.seen);
         self.absorb_audiences(loser, lost.audiences);
         self.absorb_starts(lost.starts);
         self.profile.goals.extend(lost.goals);

@@ -20,6 +20,7 @@ pub mod rehearse;
 mod runs;
 pub mod scenario;
 mod seam;
+mod seen;
 pub mod skip;
 pub mod snapshot;
 pub mod timeline;

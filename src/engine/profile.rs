@@ -12,6 +12,7 @@ use super::aggregates::AggregateState;
 use super::backfill::Unfilled;
 use super::ends::KnownEnds;
 use super::known::{KnownMembers, KnownSlots};
+use super::seen::Seen;
 
 /// The state of a profile. Sparse: it names only what the customer has, and by stable keys and names, so that an edited
 /// program reads it.
@@ -63,9 +64,8 @@ pub struct Profile {
     pub(crate) audiences: SortedMap<String, AudienceState>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) consents: Vec<Consent>,
-    /// Fingerprints of recent message ids, oldest first.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) seen: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Seen::is_empty")]
+    pub(crate) seen: Seen,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) runs: Vec<Run>,
     /// By journey, then key: how often it was started, and when last.
@@ -208,7 +208,7 @@ impl Profile {
             memberships: SortedMap::new(),
             audiences: SortedMap::new(),
             consents: Vec::new(),
-            seen: Vec::new(),
+            seen: Seen::default(),
             runs: Vec::new(),
             starts: SortedMap::new(),
             goals: Vec::new(),

@@ -123,6 +123,23 @@ async fn a_bad_event_is_quarantined_and_its_neighbours_are_taken() {
 }
 
 #[actix_web::test]
+async fn the_largest_batch_that_comes_again_counts_once_also_where_two_of_them_take_turns() {
+    let served =
+        Served::start("event \"Order Completed\"\ncompute orders = count of \"Order Completed\"\n", API_KEY_SETTING)
+            .await;
+    let batch = |of: &str| {
+        let event = |number| json!({"type": "track", "userId": "u1", "event": "Order Completed", "messageId": format!("{of}{number}")});
+        json!({"batch": (0..2_500).map(event).collect::<Vec<_>>()})
+    };
+    for of in ["a", "b", "a", "b"] {
+        assert_eq!(served.post("/v1/batch", &batch(of)).await.0, 200);
+    }
+    let (_, profile) = history(&served, "user_id:u1").await;
+    assert_eq!(profile["computes"]["orders"], json!(5_000), "{}", profile["computes"]);
+    served.stop().await;
+}
+
+#[actix_web::test]
 async fn a_single_bad_event_is_answered_with_its_place() {
     let served = Served::start(RULES, "").await;
     let (status, body) = served.post("/v1/track", &json!({"userId": "u1"})).await;

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 
 /// Events that a source may send again: fewer than a customer keeps ids of messages to know repeats by.
-const RECENT: usize = 300;
+const RECENT: usize = 5_000;
 /// Of a hundred events, those that were sent before.
 const REPEATS: u32 = 30;
 
