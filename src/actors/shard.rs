@@ -25,7 +25,7 @@ use crate::workspace::Program;
 use super::batch::{Batch, Done, Mode, patiently};
 use super::board::{Amount, Board};
 use super::broadcast::{Broadcast, Broadcasts, Visit};
-use super::customer::{Customer, Poison, Task, Terms};
+use super::customer::{Changed, Customer, Poison, Task, Terms};
 use super::gauges::Counts;
 use super::memory::{Held, Share};
 use super::pending::Pending;
@@ -243,7 +243,7 @@ impl Shard {
         }
         let after = self.replay_after();
         let (profile, task) = self.failed.remove(0);
-        self.again_from = first_of(&task);
+        self.again_from = task.first();
         let known = self.again_from.map_or(self.applied, |first| Offset(first.0 - 1));
         let mode = Mode::Careful { after, known };
         Choice::Batch(Plan { tasks: [(profile, task)].into(), mode, end: self.applied, finished: Amount::default() })
@@ -446,8 +446,8 @@ impl Shard {
         for (profile, worked) in done.worked {
             self.wakes.set(profile, worked.wake);
             self.slots.touch(profile, worked.size, now);
-            if worked.changed.is_some() || !worked.told.is_empty() {
-                self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);
+            if worked.changed != Changed::Not || !worked.told.is_empty() {
+                self.unsaved.note(profile, worked.changed.first(next), worked.told, now);
             }
             self.pending.emit(worked.effects, worked.relays);
             for poison in worked.poison {
@@ -492,14 +492,6 @@ impl Shard {
 /// Whether profiles need their histories to take this in.
 fn asks_for_history(entry: &Entry) -> bool {
     matches!(&entry.body, EntryBody::Deploy(deploy) if !deploy.unknown.is_empty())
-}
-
-/// The first entry of a task.
-fn first_of(task: &Task) -> Option<Offset> {
-    match task {
-        Task::Entries(entries) => entries.first().map(|entry| entry.offset),
-        Task::CatchUp | Task::Fire(_) | Task::Save { .. } | Task::Rest => None,
-    }
 }
 
 impl Actor for Shard {

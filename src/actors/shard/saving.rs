@@ -9,7 +9,7 @@ use crate::model::{Offset, ProfileId};
 use crate::store::state::{Reached, ShardCommit};
 
 use super::super::state_writer::Save;
-use super::{BATCH, Shard, first_of};
+use super::{BATCH, Shard};
 
 /// While there is much to do, a state is saved so long after it changed: most will have changed again by then.
 const SAVE_AFTER: Duration = Duration::from_secs(8);
@@ -20,7 +20,7 @@ const REST_AFTER: Duration = Duration::from_secs(8);
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
     pub(super) fn replay_after(&self) -> Offset {
-        let failed = self.failed.iter().filter_map(|(_, task)| first_of(task));
+        let failed = self.failed.iter().filter_map(|(_, task)| task.first());
         let unseen = failed.chain(self.again_from).chain(self.broadcasts.oldest()).chain(self.unsaved.oldest()).min();
         unseen.map_or(self.applied, |first| Offset(first.0 - 1).min(self.applied))
     }
