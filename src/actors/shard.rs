@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use crate::engine::{Engine, Skips};
 use crate::model::limit::SHARDS;
@@ -31,6 +30,7 @@ use self::holding::Holding;
 use self::in_force::InForce;
 use self::queue::{Next, Queue};
 use self::working::Plan;
+use super::askers::Askers;
 use super::batch::Mode;
 use super::board::{Amount, Board};
 use super::broadcast::Visit;
@@ -109,7 +109,7 @@ pub(super) struct Shard {
     /// The next batch is not of the queue, if there is anything else to do.
     is_turn_of_others: bool,
     holding: Holding,
-    flushers: Vec<oneshot::Sender<()>>,
+    flushers: Askers<()>,
 }
 
 /// What a shard may do next.
@@ -143,7 +143,7 @@ impl Shard {
             is_working: false,
             is_checkpoint_due: false,
             is_turn_of_others: false,
-            flushers: Vec::new(),
+            flushers: Askers::default(),
         };
         shard.tell_wakes();
         shard
@@ -268,11 +268,8 @@ impl Handler<Flush> for Shard {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.flushers.push(reply);
+        let answer = self.flushers.add();
         self.next(ctx);
-        Box::pin(async move {
-            let _ = answer.await;
-        })
+        answer
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::super::askers::Settle;
+use super::super::recovery;
 use super::super::sequencer::{Checkpoint, Pulse};
 use super::super::shard::Flush;
 use super::super::threads::Halt;
-use super::super::{channel, recovery, relay, schedules};
 use super::Platform;
 
 /// How long a stop waits for what is under way.
@@ -31,13 +32,13 @@ impl Platform {
     async fn settle_once(&self) -> usize {
         let inner = &self.inner;
         let commits = inner.board.gauges.commits();
-        let mut found = inner.schedules.send(schedules::Settle).await.unwrap_or(0);
+        let mut found = inner.schedules.send(Settle).await.unwrap_or(0);
         let _ = inner.sequencer.send(Pulse).await;
         found += inner.board.waiting();
         recovery::until(|| inner.board.waiting() == 0).await;
-        found += inner.relay.send(relay::Settle).await.unwrap_or(0);
+        found += inner.relay.send(Settle).await.unwrap_or(0);
         for channel in inner.channels.values() {
-            found += channel.send(channel::Settle).await.unwrap_or(0);
+            found += channel.send(Settle).await.unwrap_or(0);
         }
         recovery::until(|| inner.board.sweeps() == 0).await;
         self.flush().await;
@@ -59,7 +60,7 @@ impl Platform {
         inner.board.stop();
         let drain = async {
             for channel in inner.channels.values() {
-                let _ = channel.send(channel::Settle).await;
+                let _ = channel.send(Settle).await;
             }
             let _ = inner.sequencer.send(Pulse).await;
             recovery::until(|| inner.board.waiting() == 0).await;

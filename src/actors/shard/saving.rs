@@ -116,10 +116,7 @@ impl Shard {
         if self.is_working || self.pending.is_emitting() || !self.again.is_empty() || self.unsaved.len() > 0 {
             return;
         }
-        for flusher in self.flushers.drain(..) {
-            // Whoever asked may have gone.
-            let _ = flusher.send(());
-        }
+        self.flushers.answer(());
     }
 
     /// What is done now and then.
