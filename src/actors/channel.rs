@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use futures_util::FutureExt;
-use tokio::sync::oneshot;
 
 use crate::channels::Outcome;
 use crate::channels::breaker::{Breaker, Contact};
@@ -17,6 +16,7 @@ use crate::model::{EffectId, Timestamp};
 use crate::store::outbox::{Claim, Claimed, Room};
 use crate::store::{Store, StoreError};
 
+use super::askers::{Askers, Settle};
 use super::board::Board;
 use super::carrier::Carrier;
 use super::group::Request;
@@ -33,12 +33,6 @@ const RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Look;
-
-/// Answered when no effect is ready or under way; the number that was dealt with since the last such question. While the
-/// platform stops, nothing new is begun.
-#[derive(Debug, Message)]
-#[rtype(result = "usize")]
-pub(super) struct Settle;
 
 pub(super) struct ChannelActor {
     name: String,
@@ -68,7 +62,8 @@ pub(super) struct ChannelActor {
     /// Effects that were stopped at the door and are not reported yet: a claim would find them once more.
     at_the_door: usize,
     dealt_with: usize,
-    settlers: Vec<oneshot::Sender<usize>>,
+    /// They wait until no effect is ready or under way.
+    settlers: Askers<usize>,
 }
 
 /// What a claim came back with.
@@ -108,7 +103,7 @@ impl ChannelActor {
             may_be_stranded: false,
             at_the_door: 0,
             dealt_with: 0,
-            settlers: Vec::new(),
+            settlers: Askers::default(),
         }
     }
 
@@ -320,10 +315,7 @@ impl ChannelActor {
     fn answer(&mut self) {
         if self.performing.is_empty() && self.at_the_door == 0 && !self.is_claiming && !self.settlers.is_empty() {
             let dealt_with = std::mem::take(&mut self.dealt_with);
-            for settler in self.settlers.drain(..) {
-                // Whoever asked may have gone.
-                let _ = settler.send(dealt_with);
-            }
+            self.settlers.answer(dealt_with);
         }
     }
 }
@@ -383,9 +375,8 @@ impl Handler<Settle> for ChannelActor {
     type Result = ResponseFuture<usize>;
 
     fn handle(&mut self, _: Settle, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.settlers.push(reply);
+        let answer = self.settlers.add();
         self.claim(ctx);
-        Box::pin(async move { answer.await.unwrap_or(0) })
+        answer
     }
 }

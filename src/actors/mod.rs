@@ -7,6 +7,7 @@
 //!              └──────────────────────────────────┘
 //! ```
 
+mod askers;
 mod batch;
 mod board;
 mod broadcast;

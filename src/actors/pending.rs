@@ -24,11 +24,21 @@ pub(super) struct Pending {
     commit: ShardCommit,
     profiles: BTreeMap<ProfileId, SavedProfile>,
     is_empty: bool,
-    /// What gathers takes, and what is on its way to the store.
+    /// About what it takes.
     bytes: usize,
-    saving: usize,
     /// How far the store knows the shard to be.
     reached: Reached,
+    /// The commit that is on its way to the store.
+    saving: Option<Saving>,
+    /// Effects are on their way beside it.
+    is_emitting: bool,
+}
+
+/// What is known of a commit while it is on its way.
+struct Saving {
+    /// How far the store knows the shard to be once it has it.
+    reached: Reached,
+    bytes: usize,
 }
 
 impl Pending {
@@ -40,14 +50,35 @@ impl Pending {
             profiles: BTreeMap::new(),
             is_empty: true,
             bytes: 0,
-            saving: 0,
             reached,
+            saving: None,
+            is_emitting: false,
         }
     }
 
-    /// The store has a commit that told of this.
-    pub(super) fn reached(&mut self, reached: Reached) {
-        (self.reached, self.saving) = (reached, 0);
+    /// The store has the commit that was on its way.
+    pub(super) fn saved(&mut self) {
+        if let Some(saving) = self.saving.take() {
+            self.reached = saving.reached;
+        }
+    }
+
+    /// The store has the effects that were on their way.
+    pub(super) fn emitted(&mut self) {
+        self.is_emitting = false;
+    }
+
+    pub(super) fn is_saving(&self) -> bool {
+        self.saving.is_some()
+    }
+
+    pub(super) fn is_emitting(&self) -> bool {
+        self.is_emitting
+    }
+
+    /// Whether the store has everything that was added.
+    pub(super) fn is_all_saved(&self) -> bool {
+        self.is_empty && !self.is_saving() && !self.is_emitting
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,7 +93,7 @@ impl Pending {
 
     /// About what it takes, what is on its way to the store included.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes + self.saving
+        self.bytes + self.saving.as_ref().map_or(0, |saving| saving.bytes)
     }
 
     pub(super) fn has(&self, profile: ProfileId) -> bool {
@@ -95,15 +126,17 @@ impl Pending {
     }
 
     /// Takes the effects alone out, which wait for no state: a commit that says nothing new of how far the shard has come.
+    /// One such commit is on its way at a time.
     pub(super) fn take_effects(&mut self) -> Option<ShardCommit> {
         // What was decided without something that was passed over is not in the store before that is.
-        if !self.commit.poison.is_empty() {
+        if self.is_emitting || !self.commit.poison.is_empty() {
             return None;
         }
         let effects = std::mem::take(&mut self.commit.effects);
         self.bytes -= effects.len() * EFFECT;
         let Reached { offset, time } = self.reached;
         self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty();
+        self.is_emitting = !effects.is_empty();
         (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
     }
 
@@ -144,7 +177,7 @@ impl Pending {
         skip
     }
 
-    /// Takes the commit out. Once it is durable a replay of the shard begins after `offset`, and time goes on after `time`.
+    /// Takes the commit out, which is on its way from now on. Once it is durable a replay of the shard begins after `offset`, and time goes on after `time`.
     pub(super) fn take(&mut self, offset: Offset, time: Timestamp) -> ShardCommit {
         // A start replays from before the last tick: what the store knows of time stays.
         let time = self.commit.time.max(time);
@@ -152,7 +185,8 @@ impl Pending {
         let mut commit = std::mem::replace(&mut self.commit, next);
         (commit.offset, commit.time) = (offset, time);
         commit.profiles = std::mem::take(&mut self.profiles).into_values().collect();
-        self.saving += std::mem::take(&mut self.bytes);
+        debug_assert!(!self.is_saving(), "one commit of a shard at a time");
+        self.saving = Some(Saving { reached: Reached { offset, time }, bytes: std::mem::take(&mut self.bytes) });
         self.is_empty = true;
         commit
     }

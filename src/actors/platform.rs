@@ -1,71 +1,35 @@
-//! The running platform: start-up, the handle that the doors hold, and the way down.
+//! The running platform: the handle that the doors hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod start;
+mod stop;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix::prelude::*;
-use futures_util::future::join_all;
 
-use crate::engine::Engine;
 use crate::model::weight::Weight;
 use crate::model::{ConsentChange, Event, Offset, ProfileId, Timestamp};
 use crate::privacy::links::Signer;
+use crate::store::Store;
 use crate::store::journal::Quarantined;
-use crate::store::outbox::OutboxStatus;
-use crate::store::{Backing, Store, StoreError};
 use crate::workspace::{Config, Program};
 
+pub use self::start::{StartError, StartWith};
 use super::Clock;
 use super::board::Board;
-use super::carrier::{self, Carrier};
-use super::channel::{self, ChannelActor};
+use super::channel::ChannelActor;
 use super::gauges::Reading;
 use super::group::{Request, Retry};
 use super::memory::Waiting;
-use super::recovery::{self, Deployed, Left};
-use super::relay::{self, RelayActor};
-use super::schedules::{self, SchedulesActor};
-use super::sequencer::{Checkpoint, Open, Pulse, Sequencer, Take};
-use super::shard::{Flush, Shard};
-use super::state_writer::{StateWriter, Wake};
-use super::threads::{Halt, Placement, Threads};
-
-/// What a platform is started with.
-#[derive(Debug)]
-pub struct StartWith {
-    pub program: Arc<Program>,
-    pub config: Arc<Config>,
-    pub backing: Backing,
-    pub clock: Clock,
-    pub placement: Placement,
-    /// What decides: [`crate::engine::Sound`], except in a test of what becomes of its faults.
-    pub engine: Arc<dyn Engine>,
-    /// Entries that may wait before sources are asked to come back later: [`super::WAITING_LIMIT`], except in a test of
-    /// what becomes of a platform that is full.
-    pub waiting_limit: usize,
-}
-
-/// Why the platform does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("{0}{advice}", advice = advice(.0))]
-    Store(#[from] StoreError),
-    #[error("{0}")]
-    Unusable(String),
-}
-
-/// What to do about it, where the store itself cannot say.
-fn advice(error: &StoreError) -> &'static str {
-    match error {
-        StoreError::Corrupt(_) => {
-            ". Nothing is skipped, as it would be lost without a word: look after the disk, and restore the last backup of \
-             the database"
-        }
-        StoreError::Database(_) | StoreError::Unusable(_) | StoreError::Superseded => "",
-    }
-}
+use super::recovery::{self, Deployed};
+use super::relay::RelayActor;
+use super::schedules::SchedulesActor;
+use super::sequencer::{Sequencer, Take};
+use super::shard::Shard;
+use super::state_writer::StateWriter;
 
 /// Events that are durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,99 +71,10 @@ struct Inner {
     deploying: tokio::sync::Mutex<()>,
 }
 
-/// How long a stop waits for what is under way.
-const STOP_WITHIN: Duration = Duration::from_secs(30);
-/// How long actors may take to let go of what they hold.
-const HALT_WITHIN: Duration = Duration::from_secs(5);
 /// When sources that met a full platform may try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Platform {
-    /// Starts all actors inside the current actix `System`: recovers, replays under the stored program, then deploys a
-    /// changed one. Returns when the platform can take events.
-    ///
-    /// # Errors
-    /// The store does not answer, or what it holds cannot be read by this program.
-    pub async fn start(with: StartWith) -> Result<Self, StartError> {
-        let links = signer(&with).await?;
-        let carriers = carrier::from_config(&with.config, &links).map_err(StartError::Unusable)?;
-        Self::start_carrying(with, links, carriers).await
-    }
-
-    /// Like [`Self::start`], with the channels given.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub async fn start_with(with: StartWith, carriers: BTreeMap<String, Arc<dyn Carrier>>) -> Result<Self, StartError> {
-        let links = signer(&with).await?;
-        Self::start_carrying(with, links, carriers).await
-    }
-
-    async fn start_carrying(
-        with: StartWith,
-        links: Arc<Signer>,
-        carriers: BTreeMap<String, Arc<dyn Carrier>>,
-    ) -> Result<Self, StartError> {
-        let StartWith { program, config, backing, clock, placement, engine, waiting_limit } = with;
-        let Backing { journal, store } = backing.clone();
-        let board = Arc::new(Board::new(clock, program.clone(), config.memory, waiting_limit));
-        let left = Left::read(&backing, &board, &program).await?;
-        let threads = Threads::start(placement);
-        let writer = StateWriter::start_in_arbiter(&threads.writer, {
-            let (store, board) = (store.clone(), board.clone());
-            let retention = config.retention;
-            move |_| StateWriter::new(store, board, retention)
-        });
-        let shards = threads.start_shards(&backing, &engine, &board, &writer, &left);
-        let sequencer = Sequencer::start_in_arbiter(&threads.sequencer, {
-            let (journal, board, shards) = (journal.clone(), board.clone(), shards.clone());
-            let (head, time) = (left.head, left.time());
-            move |_| Sequencer::new(journal, board, shards, head, time)
-        });
-        recovery::replay(&backing, &board, &sequencer, &left).await?;
-        recovery::deploy(&*store, &board, &sequencer, &program, left.in_force.as_deref()).await?;
-        recovery::until(|| board.waiting() == 0).await;
-        warn_of_the_stranded(&*store, &carriers).await?;
-        let ended = |_| StartError::Unusable("an actor ended while starting".to_owned());
-        sequencer.send(Open).await.map_err(ended)?;
-        let relay = RelayActor::start_in_arbiter(&threads.channels, {
-            let (store, sequencer) = (store.clone(), sequencer.clone());
-            move |_| RelayActor::new(store, sequencer)
-        });
-        let schedules = SchedulesActor::start_in_arbiter(&threads.channels, {
-            let (backing, board, sequencer) = (backing.clone(), board.clone(), sequencer.clone());
-            move |_| SchedulesActor::new(backing, board, sequencer)
-        });
-        let channels: BTreeMap<String, Addr<ChannelActor>> = carriers
-            .into_iter()
-            .map(|(name, carrier)| {
-                let (store, board, sequencer) = (store.clone(), board.clone(), sequencer.clone());
-                let actor_name = name.clone();
-                let address = ChannelActor::start_in_arbiter(&threads.channels, move |_| {
-                    ChannelActor::new(actor_name, carrier, store, board, sequencer)
-                });
-                (name, address)
-            })
-            .collect();
-        writer.send(Wake { channels: channels.clone(), relay: relay.clone() }).await.map_err(ended)?;
-        let arbiters = Mutex::new(threads.arbiters);
-        let inner = Inner {
-            store,
-            config,
-            links,
-            board,
-            sequencer,
-            shards,
-            writer,
-            relay,
-            schedules,
-            channels,
-            arbiters,
-            deploying: tokio::sync::Mutex::default(),
-        };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
     /// Takes events of a source. Returns after they are durable, or says that nothing of them was kept.
     ///
     /// # Errors
@@ -332,109 +207,6 @@ impl Platform {
     #[must_use]
     pub fn links(&self) -> &Arc<Signer> {
         &self.inner.links
-    }
-
-    /// Waits until everything that was accepted is applied, wakes and schedules due by now are fired, and no effect is
-    /// ready or being performed. Effects that wait for a later try do not count.
-    pub async fn settle(&self) {
-        while !self.inner.board.is_stopping() {
-            if self.settle_once().await == 0 && !self.inner.board.is_any_due(self.inner.board.now()) {
-                return;
-            }
-        }
-    }
-
-    /// Goes once round all who may have something to do. Returns how much that was.
-    async fn settle_once(&self) -> usize {
-        let inner = &self.inner;
-        let commits = inner.board.gauges.commits();
-        let mut found = inner.schedules.send(schedules::Settle).await.unwrap_or(0);
-        let _ = inner.sequencer.send(Pulse).await;
-        found += inner.board.waiting();
-        recovery::until(|| inner.board.waiting() == 0).await;
-        found += inner.relay.send(relay::Settle).await.unwrap_or(0);
-        for channel in inner.channels.values() {
-            found += channel.send(channel::Settle).await.unwrap_or(0);
-        }
-        recovery::until(|| inner.board.sweeps() == 0).await;
-        self.flush().await;
-        // What was saved only now the channels have not seen.
-        let saved = inner.board.gauges.commits() - commits;
-        found + saved as usize + inner.board.waiting() + inner.board.sweeps()
-    }
-
-    /// Waits until the state of everyone who changed is saved.
-    async fn flush(&self) {
-        // A shard that has ended has nothing more to save.
-        join_all(self.inner.shards.iter().map(|shard| shard.send(Flush))).await;
-    }
-
-    /// Takes nothing more, lets what was accepted be applied and saved, and ends the actors. What does not end in time is
-    /// in the journal and the outbox, and taken up by the next start.
-    pub async fn stop(&self) {
-        let inner = &self.inner;
-        inner.board.stop();
-        let drain = async {
-            for channel in inner.channels.values() {
-                let _ = channel.send(channel::Settle).await;
-            }
-            let _ = inner.sequencer.send(Pulse).await;
-            recovery::until(|| inner.board.waiting() == 0).await;
-            let _ = inner.sequencer.send(Checkpoint).await;
-            recovery::until(|| inner.board.waiting() == 0).await;
-            self.flush().await;
-        };
-        if tokio::time::timeout(STOP_WITHIN, drain).await.is_err() {
-            tracing::warn!("stopping with work left; the next start takes it up");
-        }
-        self.abort().await;
-    }
-
-    /// Ends all actors at once, without saving: what a crash does. What was accepted is in the journal.
-    pub async fn abort(&self) {
-        self.inner.board.stop();
-        if tokio::time::timeout(HALT_WITHIN, self.halt()).await.is_err() {
-            tracing::warn!("an actor does not end; ending its thread");
-        }
-        let arbiters = std::mem::take(&mut *self.inner.arbiters.lock().unwrap_or_else(PoisonError::into_inner));
-        for arbiter in &arbiters {
-            arbiter.stop();
-        }
-        let join = move || arbiters.into_iter().for_each(|arbiter| drop(arbiter.join()));
-        // A thread that panicked has ended as well.
-        let _ = actix_rt::task::spawn_blocking(join).await;
-    }
-}
-
-/// What signs the links in mail: its secret is made once and kept in the store.
-async fn signer(with: &StartWith) -> Result<Arc<Signer>, StartError> {
-    let secret = with.backing.store.secret("links").await?;
-    Ok(Arc::new(Signer::new(&secret, &with.config.public_url)))
-}
-
-/// Effects for a channel that the settings do not name any more stay where they are, and somebody should know.
-async fn warn_of_the_stranded(
-    store: &dyn Store,
-    carriers: &BTreeMap<String, Arc<dyn Carrier>>,
-) -> Result<(), StartError> {
-    let waiting = store.outbox(Some(OutboxStatus::Ready), 1_000).await?;
-    let stranded: BTreeSet<String> = waiting.into_iter().map(|item| item.effect.destination).collect();
-    for destination in stranded.iter().filter(|name| !carriers.contains_key(*name)) {
-        tracing::warn!(destination, "effects wait for a channel that tidewater.yaml does not name");
-    }
-    Ok(())
-}
-
-impl Platform {
-    async fn halt(&self) {
-        let inner = &self.inner;
-        // Whoever has ended already has nothing to let go of.
-        let _ = inner.sequencer.send(Halt).await;
-        let _ = inner.schedules.send(Halt).await;
-        let _ = inner.relay.send(Halt).await;
-        join_all(inner.channels.values().map(|channel| channel.send(Halt))).await;
-        join_all(inner.shards.iter().map(|shard| shard.send(Halt))).await;
-        let _ = inner.writer.send(Halt).await;
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use crate::store::Store;
 
+use super::askers::{Askers, Settle};
 use super::group::Request;
 use super::sequencer::{Sequencer, Take};
 
@@ -24,23 +24,19 @@ const PATROL: Duration = Duration::from_secs(5);
 #[rtype(result = "()")]
 pub(super) struct Look;
 
-/// Answered when there is nothing to be carried; the number of relays that were carried since the last such question.
-#[derive(Debug, Message)]
-#[rtype(result = "usize")]
-pub(super) struct Settle;
-
 pub(super) struct RelayActor {
     store: Arc<dyn Store>,
     sequencer: Addr<Sequencer>,
     is_busy: bool,
     again: bool,
     carried: usize,
-    settlers: Vec<oneshot::Sender<usize>>,
+    /// They wait until there is nothing to be carried.
+    settlers: Askers<usize>,
 }
 
 impl RelayActor {
     pub(super) fn new(store: Arc<dyn Store>, sequencer: Addr<Sequencer>) -> Self {
-        Self { store, sequencer, is_busy: false, again: false, carried: 0, settlers: Vec::new() }
+        Self { store, sequencer, is_busy: false, again: false, carried: 0, settlers: Askers::default() }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
@@ -60,11 +56,7 @@ impl RelayActor {
                     if carried > 0 || actor.again {
                         actor.begin(ctx);
                     } else {
-                        let total = std::mem::take(&mut actor.carried);
-                        for settler in actor.settlers.drain(..) {
-                            // Whoever asked may have gone.
-                            let _ = settler.send(total);
-                        }
+                        actor.settlers.answer(std::mem::take(&mut actor.carried));
                     }
                 }
                 None => {
@@ -115,9 +107,8 @@ impl Handler<Settle> for RelayActor {
     type Result = ResponseFuture<usize>;
 
     fn handle(&mut self, _: Settle, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.settlers.push(reply);
+        let answer = self.settlers.add();
         self.begin(ctx);
-        Box::pin(async move { answer.await.unwrap_or(0) })
+        answer
     }
 }

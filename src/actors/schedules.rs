@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
 
 use crate::journey::graph::{Enter, Schedule};
 use crate::lang::rules::RankIndex;
@@ -16,6 +15,7 @@ use crate::model::{EntryBody, Timestamp};
 use crate::store::Backing;
 use crate::workspace::Program;
 
+use super::askers::{Askers, Settle};
 use super::board::Board;
 use super::group::Request;
 use super::rank;
@@ -25,11 +25,6 @@ use super::sequencer::{Sequencer, Take};
 const CLOCK: Duration = Duration::from_millis(200);
 /// Missed times that are passed over one by one at most, before the rest is let go.
 const MISSED: usize = 100_000;
-
-/// Look at the clock now. Answered when nothing is due; the number of schedules that were fired.
-#[derive(Debug, Message)]
-#[rtype(result = "usize")]
-pub(super) struct Settle;
 
 struct Plan {
     schedule: Schedule,
@@ -53,13 +48,14 @@ pub(super) struct SchedulesActor {
     plans: Option<BTreeMap<String, Plan>>,
     is_busy: bool,
     fired: usize,
-    settlers: Vec<oneshot::Sender<usize>>,
+    /// They wait until nothing is due.
+    settlers: Askers<usize>,
 }
 
 impl SchedulesActor {
     pub(super) fn new(backing: Backing, board: Arc<Board>, sequencer: Addr<Sequencer>) -> Self {
         let program = board.in_force();
-        Self { backing, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Vec::new() }
+        Self { backing, board, sequencer, program, plans: None, is_busy: false, fired: 0, settlers: Askers::default() }
     }
 
     fn look(&mut self, ctx: &mut Context<Self>) {
@@ -81,13 +77,7 @@ impl SchedulesActor {
         });
         match due {
             Some((name, work, at)) if !self.board.is_stopping() => self.fire(name, work, at, ctx),
-            _ => {
-                let fired = std::mem::take(&mut self.fired);
-                for settler in self.settlers.drain(..) {
-                    // Whoever asked may have gone.
-                    let _ = settler.send(fired);
-                }
-            }
+            _ => self.settlers.answer(std::mem::take(&mut self.fired)),
         }
     }
 
@@ -183,10 +173,9 @@ impl Handler<Settle> for SchedulesActor {
     type Result = ResponseFuture<usize>;
 
     fn handle(&mut self, _: Settle, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.settlers.push(reply);
+        let answer = self.settlers.add();
         self.look(ctx);
-        Box::pin(async move { answer.await.unwrap_or(0) })
+        answer
     }
 }
 

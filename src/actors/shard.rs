@@ -5,29 +5,36 @@
 //! saved at once, while the next batch is worked on; states later, each with what followed in the meantime. A crash in
 //! between decides the same again, from the journal.
 
+mod again;
+mod holding;
+mod in_force;
+mod queue;
 mod saving;
+mod working;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use crate::engine::{Engine, Skips};
 use crate::model::limit::SHARDS;
-use crate::model::{Entry, EntryBody, Offset, ProfileId, ShardId, Span, Target, Timestamp};
+use crate::model::{Entry, Offset, ProfileId, ShardId, Target, Timestamp};
 use crate::store::Backing;
-use crate::store::state::{Reached, SavedProfile};
+use crate::store::state::Reached;
 use crate::workspace::Program;
 
-use super::batch::{Batch, Done, Mode, patiently};
+use self::again::Again;
+use self::holding::Holding;
+use self::in_force::InForce;
+use self::queue::{Next, Queue};
+use self::working::Plan;
+use super::askers::Askers;
+use super::batch::Mode;
 use super::board::{Amount, Board};
-use super::broadcast::{Broadcast, Broadcasts, Visit};
-use super::customer::{Customer, Poison, Task, Terms};
-use super::gauges::Counts;
-use super::memory::{Held, Share};
+use super::broadcast::Visit;
+use super::customer::{Customer, Task};
 use super::pending::Pending;
 use super::slot::Slots;
 use super::state_writer::StateWriter;
@@ -38,11 +45,6 @@ use super::wakes::Wakes;
 const BATCH: usize = 256;
 /// How often a shard looks at what is to be saved or let go.
 const ROUND: Duration = Duration::from_millis(250);
-/// A customer to whom something happened in this time is expected to be asked again soon.
-const BUSY: Duration = Duration::from_secs(4);
-/// How far ahead wakes are read into memory, and how many at once.
-const LOOKAHEAD: Span = Span::MINUTE.times(10);
-const WAKES: u64 = 1_000;
 /// Far more messages than the sequencer can have under way; what does not fit waits there.
 const MAILBOX: usize = 1_024;
 
@@ -87,18 +89,10 @@ pub(super) struct Start {
 pub(super) struct Shard {
     id: ShardId,
     backing: Backing,
-    engine: Arc<dyn Engine>,
-    /// What a replay has to pass over, at a start or after a failure.
-    skips: Arc<Skips>,
     writer: Addr<StateWriter>,
     board: Arc<Board>,
-    program: Arc<Program>,
-    /// All entries up to here were worked on.
-    applied: Offset,
-    /// All wakes up to here are due.
-    now: Timestamp,
-    queue: VecDeque<Item>,
-    broadcasts: Broadcasts,
+    queue: Queue,
+    in_force: InForce,
     slots: Slots<Addr<Customer>>,
     wakes: Wakes,
     unsaved: Unsaved,
@@ -107,25 +101,15 @@ pub(super) struct Shard {
     to_save: VecDeque<ProfileId>,
     /// Live, saved and not busy any more: their states need not stay unpacked.
     to_rest: Vec<ProfileId>,
-    /// What failed and is to be done again, carefully, when everything before is saved.
-    failed: Vec<(ProfileId, Arc<Task>)>,
-    /// The first entry of what is being done again.
-    again_from: Option<Offset>,
+    again: Again,
+    /// See [`working`].
     is_working: bool,
-    is_saving: bool,
-    /// Effects are on their way beside a state that is being saved.
-    is_emitting: bool,
     /// The store is to hear how far the shard has come, even if nothing else changed.
     is_checkpoint_due: bool,
     /// The next batch is not of the queue, if there is anything else to do.
     is_turn_of_others: bool,
-    /// Nothing came since the last look.
-    is_quiet: bool,
-    /// How much it may hold, and what others know of what it holds.
-    share: Share,
-    held: Held,
-    counts: Counts,
-    flushers: Vec<oneshot::Sender<()>>,
+    holding: Holding,
+    flushers: Askers<()>,
 }
 
 /// What a shard may do next.
@@ -138,51 +122,31 @@ enum Choice {
     Nothing,
 }
 
-/// A batch to be run.
-struct Plan {
-    tasks: BTreeMap<ProfileId, Arc<Task>>,
-    mode: Mode,
-    /// How far the shard has come when it is done, and how many items of the queue are done with it.
-    end: Offset,
-    finished: Amount,
-}
-
 impl Shard {
     pub(super) fn new(start: Start) -> Self {
         let Start { id, backing, engine, skips, writer, board, program, reached } = start;
-        let wakes = Wakes::new();
-        board.set_earliest_wake(id, wakes.earliest());
-        Self {
+        let shard = Self {
             id,
             backing,
-            engine,
-            skips,
             writer,
-            share: board.memory.share(),
+            holding: Holding::new(board.memory.share()),
             board,
-            program,
-            applied: reached.offset,
-            now: Timestamp::MIN,
-            queue: VecDeque::new(),
-            broadcasts: Broadcasts::default(),
+            queue: Queue::new(reached.offset),
+            in_force: InForce::new(engine, skips, program),
             slots: Slots::new(),
-            wakes,
+            wakes: Wakes::new(),
             unsaved: Unsaved::default(),
             pending: Pending::new(id, reached),
             to_save: VecDeque::new(),
             to_rest: Vec::new(),
-            failed: Vec::new(),
-            again_from: None,
+            again: Again::default(),
             is_working: false,
-            is_saving: false,
-            is_emitting: false,
             is_checkpoint_due: false,
             is_turn_of_others: false,
-            is_quiet: true,
-            held: Held::default(),
-            counts: Counts::default(),
-            flushers: Vec::new(),
-        }
+            flushers: Askers::default(),
+        };
+        shard.tell_wakes();
+        shard
     }
 
     /// Starts the next piece of work, unless one is under way.
@@ -201,27 +165,9 @@ impl Shard {
         self.tell();
     }
 
-    /// Tells others what this shard holds now.
-    fn tell(&mut self) {
-        let (Self { unsaved, slots, wakes, .. }, held) = (&*self, self.held());
-        let counts =
-            Counts { unsaved: unsaved.behind(), live: slots.len(), packed: slots.packed(), wakes: wakes.len() };
-        self.board.memory.held(std::mem::replace(&mut self.held, held), held);
-        self.board.gauges.counts(std::mem::replace(&mut self.counts, counts), counts);
-    }
-
-    fn held(&self) -> Held {
-        Held { customers: self.slots.bytes(), unsaved: self.unsaved.bytes(), saving: self.pending.bytes() }
-    }
-
-    /// Whether what is to be saved is so much that the shard waits for its writer.
-    fn is_pending_full(&self) -> bool {
-        self.pending.is_full() || self.share.is_much_saving(self.pending.bytes())
-    }
-
     /// The queue and everything else take turns: a wave of wakes, a sweep or a round of saving holds nobody up.
     fn choose(&mut self) -> Choice {
-        if !self.failed.is_empty() {
+        if !self.again.is_empty() {
             return self.careful();
         }
         if self.is_pending_full() {
@@ -236,269 +182,63 @@ impl Shard {
         }
     }
 
-    fn careful(&mut self) -> Choice {
-        // What was emitted is in the store first: what is loaded from there then emits nothing when it is done again.
-        if self.is_saving || self.is_emitting || !self.pending.is_empty() {
+    fn of_queue(&mut self) -> Choice {
+        if self.queue.asks_for_history() && !self.is_all_saved() {
+            self.save_all();
             return Choice::Nothing;
         }
-        let after = self.replay_after();
-        let (profile, task) = self.failed.remove(0);
-        self.again_from = first_of(&task);
-        let known = self.again_from.map_or(self.applied, |first| Offset(first.0 - 1));
-        let mode = Mode::Careful { after, known };
-        Choice::Batch(Plan { tasks: [(profile, task)].into(), mode, end: self.applied, finished: Amount::default() })
-    }
-
-    fn of_queue(&mut self) -> Choice {
-        match self.queue.front() {
-            None => Choice::Nothing,
-            Some(Item::Entry(entry)) if entry.offset <= self.applied => {
-                self.skip();
-                Choice::Again
+        let done = match self.queue.next(BATCH) {
+            None => return Choice::Nothing,
+            Some(Next::Entries(tasks, portion)) => {
+                return Choice::Batch(Plan { tasks, mode: Mode::Quick, portion: Some(portion) });
             }
-            Some(Item::Entry(entry)) if entry.target == Target::Everyone => {
-                if asks_for_history(entry) && !self.is_all_saved() {
-                    self.save_all();
-                    return Choice::Nothing;
+            Some(Next::Known(entry)) => {
+                // A program that came with it is still to be taken up.
+                self.in_force.take_up(&entry, &self.board);
+                match entry.target {
+                    Target::Everyone => {
+                        self.board.end_sweep();
+                        Amount::of(1)
+                    }
+                    Target::Profile(_) => Amount::of_entry(&entry),
                 }
-                self.begin_broadcast();
-                Choice::Again
             }
-            Some(Item::Entry(_)) => self.entries(),
-            Some(Item::Tick { up_to, head }) => {
-                (self.now, self.applied) = (self.now.max(*up_to), self.applied.max(*head));
-                self.queue.pop_front();
+            Some(Next::Broadcast(entry)) => {
+                self.in_force.begin(entry, &self.board, self.unsaved.profiles());
+                Amount::of(1)
+            }
+            Some(Next::Tick) => {
                 self.board.end_tick(self.id);
-                self.board.done_by_shard(Amount::of(1));
-                Choice::Again
+                Amount::of(1)
             }
-            Some(Item::Checkpoint { head }) => {
-                self.applied = self.applied.max(*head);
+            Some(Next::Checkpoint) => {
                 self.is_checkpoint_due = true;
-                self.queue.pop_front();
-                self.board.done_by_shard(Amount::of(1));
-                Choice::Again
+                Amount::of(1)
             }
-        }
+        };
+        self.board.done_by_shard(done);
+        Choice::Again
     }
 
     fn of_others(&mut self) -> Choice {
-        if self.wakes.read_until().0 < self.now {
+        let now = self.queue.now();
+        if self.wakes.read_until().0 < now {
             return Choice::ReadWakes;
         }
-        let due = self.wakes.take_due(self.now, BATCH);
+        let due = self.wakes.take_due(now, BATCH);
         if !due.is_empty() {
-            return self.batch(due, Task::Fire(self.now));
+            return Choice::Batch(Plan::of(due, Task::Fire(now)));
         }
-        match self.broadcasts.next(BATCH) {
-            Some(Visit::These(profiles)) => return self.batch(profiles, Task::CatchUp),
+        match self.in_force.broadcasts.next(BATCH) {
+            Some(Visit::These(profiles)) => return Choice::Batch(Plan::of(profiles, Task::CatchUp)),
             Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
             None => {}
         }
         if !self.to_save.is_empty() {
-            return self.states();
+            return Choice::Batch(self.states());
         }
         let resting = std::mem::take(&mut self.to_rest);
-        if resting.is_empty() { Choice::Nothing } else { self.batch(resting, Task::Rest) }
-    }
-
-    /// Asks the next ones of those that are to be saved for their states.
-    fn states(&mut self) -> Choice {
-        let count = self.to_save.len().min(BATCH);
-        let since = Instant::now().checked_sub(BUSY).filter(|_| !self.is_quiet && !self.share.is_full(self.held()));
-        let [busy, resting] = [true, false].map(|is_busy| Arc::new(Task::Save { is_busy }));
-        let task = |profile| {
-            let is_busy = since.is_some_and(|since| self.slots.is_busy_since(profile, since));
-            if is_busy { busy.clone() } else { resting.clone() }
-        };
-        let tasks = self.to_save.iter().take(count).map(|profile| (*profile, task(*profile))).collect();
-        self.to_save.drain(..count);
-        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: Amount::default() })
-    }
-
-    fn batch(&self, profiles: Vec<ProfileId>, task: Task) -> Choice {
-        let task = Arc::new(task);
-        let tasks = profiles.into_iter().map(|profile| (profile, task.clone())).collect();
-        Choice::Batch(Plan { tasks, mode: Mode::Quick, end: self.applied, finished: Amount::default() })
-    }
-
-    /// An entry that was worked on before the last stop. A program that came with it is still to be taken up.
-    fn skip(&mut self) {
-        if let Some(Item::Entry(entry)) = self.queue.pop_front() {
-            self.take_up(&entry);
-            if entry.target == Target::Everyone {
-                self.board.end_sweep();
-                self.board.done_by_shard(Amount::of(1));
-            } else {
-                self.board.done_by_shard(Amount::of_entry(&entry));
-            }
-        }
-    }
-
-    /// Switches to the program that an entry deploys.
-    fn take_up(&mut self, entry: &Entry) {
-        let EntryBody::Deploy(deploy) = &entry.body else { return };
-        match self.board.program(&deploy.version) {
-            Some(program) => self.program = program,
-            None => tracing::error!(version = deploy.version, "a program in the journal is not known; keeping the old"),
-        }
-    }
-
-    fn begin_broadcast(&mut self) {
-        let Some(Item::Entry(entry)) = self.queue.pop_front() else { return };
-        let before = matches!(entry.body, EntryBody::Deploy(_)).then(|| self.program.clone());
-        self.take_up(&entry);
-        self.applied = entry.offset;
-        let broadcast = Broadcast { entry, program: self.program.clone(), before };
-        self.broadcasts.begin(broadcast, self.unsaved.profiles());
-        self.board.done_by_shard(Amount::of(1));
-    }
-
-    fn entries(&mut self) -> Choice {
-        let mut tasks: BTreeMap<ProfileId, Vec<Arc<Entry>>> = BTreeMap::new();
-        let (mut finished, mut end) = (Amount::default(), self.applied);
-        while finished.items < BATCH {
-            let Some(Item::Entry(entry)) = self.queue.front() else { break };
-            let Target::Profile(profile) = entry.target else { break };
-            end = entry.offset;
-            tasks.entry(profile).or_default().push(entry.clone());
-            finished.add(Amount::of_entry(entry));
-            self.queue.pop_front();
-        }
-        let tasks = tasks.into_iter().map(|(profile, entries)| (profile, Arc::new(Task::Entries(entries)))).collect();
-        Choice::Batch(Plan { tasks, mode: Mode::Quick, end, finished })
-    }
-
-    /// Asks the store for the next profiles of the sweep.
-    fn list(&mut self, ctx: &mut Context<Self>, after: Option<ProfileId>) {
-        self.is_working = true;
-        let (store, shard) = (self.backing.store.clone(), self.id);
-        let list = async move { patiently(|| store.profiles_of_shard(shard, after, BATCH as u64)).await };
-        ctx.spawn(list.into_actor(self).map(move |profiles, actor, ctx| {
-            actor.is_working = false;
-            match profiles.last() {
-                Some(last) => {
-                    actor.broadcasts.reached(*last);
-                    if let Choice::Batch(plan) = actor.batch(profiles, Task::CatchUp) {
-                        actor.work(ctx, plan);
-                    }
-                }
-                None => {
-                    actor.broadcasts.end();
-                    actor.board.end_sweep();
-                }
-            }
-            actor.next(ctx);
-        }));
-    }
-
-    /// Asks the store for the wakes of the near future.
-    fn read_wakes(&mut self, ctx: &mut Context<Self>) {
-        self.is_working = true;
-        let (store, shard) = (self.backing.store.clone(), self.id);
-        let after = Some(self.wakes.read_until()).filter(|(at, _)| *at > Timestamp::MIN);
-        let until = (self.now + LOOKAHEAD, ProfileId(u128::MAX));
-        self.wakes.reading(until);
-        let read = async move { patiently(|| store.wakes(shard, after, until.0, WAKES)).await };
-        ctx.spawn(read.into_actor(self).map(move |wakes, actor, ctx| {
-            actor.is_working = false;
-            let is_all = (wakes.len() as u64) < WAKES;
-            let until = wakes.last().filter(|_| !is_all).copied().unwrap_or(until);
-            actor.wakes.read(wakes, until);
-            actor.board.set_earliest_wake(actor.id, actor.wakes.earliest());
-            actor.next(ctx);
-        }));
-    }
-
-    fn work(&mut self, ctx: &mut Context<Self>, plan: Plan) {
-        self.is_working = true;
-        let Plan { tasks, mode, end, finished } = plan;
-        let terms = Terms {
-            engine: self.engine.clone(),
-            skips: self.skips.clone(),
-            program: self.program.clone(),
-            broadcasts: self.broadcasts.active(),
-            is_careful: mode != Mode::Quick,
-        };
-        let batch = Batch::begin(terms, self.backing.clone(), tasks, mode, |id| self.slots.address(id));
-        ctx.spawn(batch.run().into_actor(self).map(move |done, actor, ctx| {
-            actor.is_working = false;
-            actor.again_from = None;
-            actor.applied = end;
-            actor.finish(done);
-            actor.board.done_by_shard(finished);
-            actor.next(ctx);
-        }));
-    }
-
-    fn finish(&mut self, done: Done) {
-        let (now, next) = (Instant::now(), Offset(self.applied.0 + 1));
-        for (profile, address) in done.started {
-            self.slots.keep(profile, address, now);
-        }
-        for (profile, task) in done.failed {
-            self.slots.discard(profile);
-            self.failed.push((profile, task));
-        }
-        for poison in done.left_out {
-            self.set_aside(poison);
-        }
-        for (profile, worked) in done.worked {
-            self.wakes.set(profile, worked.wake);
-            self.slots.touch(profile, worked.size, now);
-            if worked.changed.is_some() || !worked.told.is_empty() {
-                self.unsaved.note(profile, worked.changed.map_or(next, |first| first.min(next)), worked.told, now);
-            }
-            self.pending.emit(worked.effects, worked.relays);
-            for poison in worked.poison {
-                self.set_aside(poison);
-            }
-            if let Some(snapshot) = worked.snapshot {
-                let saved = SavedProfile { id: profile, snapshot, wake: worked.wake };
-                self.pending.add(saved, self.unsaved.save(profile));
-            } else if !self.unsaved.holds(profile) {
-                self.wakes.saved(profile);
-            }
-        }
-        self.board.set_earliest_wake(self.id, self.wakes.earliest());
-        self.make_room();
-    }
-
-    /// Keeps what the shard holds near its share.
-    fn make_room(&mut self) {
-        let held = self.held();
-        if !self.share.is_full(held) {
-            return;
-        }
-        if self.to_save.is_empty() {
-            self.to_save.extend(self.unsaved.oldest_of(BATCH));
-        }
-        let unsaved = &self.unsaved;
-        self.slots.trim(self.share.for_customers(held), |profile| unsaved.holds(profile));
-    }
-}
-
-impl Shard {
-    /// Keeps what the engine failed on, and passes over it from now on.
-    fn set_aside(&mut self, poison: Poison) {
-        let Some(skip) = self.pending.quarantine(poison, self.applied) else { return };
-        let after = self.replay_after();
-        let skips = Arc::make_mut(&mut self.skips);
-        skips.forget(after);
-        skips.add(skip);
-    }
-}
-
-/// Whether profiles need their histories to take this in.
-fn asks_for_history(entry: &Entry) -> bool {
-    matches!(&entry.body, EntryBody::Deploy(deploy) if !deploy.unknown.is_empty())
-}
-
-/// The first entry of a task.
-fn first_of(task: &Task) -> Option<Offset> {
-    match task {
-        Task::Entries(entries) => entries.first().map(|entry| entry.offset),
-        Task::CatchUp | Task::Fire(_) | Task::Save { .. } | Task::Rest => None,
+        if resting.is_empty() { Choice::Nothing } else { Choice::Batch(Plan::of(resting, Task::Rest)) }
     }
 }
 
@@ -519,8 +259,7 @@ impl Handler<Feed> for Shard {
     type Result = ();
 
     fn handle(&mut self, Feed(items): Feed, ctx: &mut Self::Context) {
-        self.is_quiet = false;
-        self.queue.extend(items);
+        self.queue.feed(items);
         self.next(ctx);
     }
 }
@@ -529,11 +268,8 @@ impl Handler<Flush> for Shard {
     type Result = ResponseFuture<()>;
 
     fn handle(&mut self, _: Flush, ctx: &mut Self::Context) -> Self::Result {
-        let (reply, answer) = oneshot::channel();
-        self.flushers.push(reply);
+        let answer = self.flushers.add();
         self.next(ctx);
-        Box::pin(async move {
-            let _ = answer.await;
-        })
+        answer
     }
 }

@@ -3,6 +3,7 @@
 pub mod audience;
 pub mod backoff;
 pub mod breaker;
+mod catcher;
 pub mod email;
 pub mod guard;
 pub mod limits;

@@ -10,14 +10,36 @@ use crate::engine::Effect;
 use crate::model::Span;
 
 use super::breaker::Contact;
-use super::guard::GuardedResolver;
+use super::guard::{GuardedResolver, check_url};
 use super::{Outcome, again};
 
 /// Bytes of an answer that are read; what comes after does not matter to us.
 const ANSWER_BYTES: usize = 64 * 1024;
 
-/// A client for calls to addresses that an author wrote down.
-pub(super) fn client(allow_private_network: bool) -> Result<Client, String> {
+/// Where an author wants calls to go: an address that was looked at, and a client that looks at what it resolves to.
+pub(super) struct Endpoint {
+    client: Client,
+    url: url::Url,
+}
+
+impl Endpoint {
+    /// # Errors
+    /// The address cannot be used; says why.
+    pub(super) fn new(url: &str, allow_private_network: bool) -> Result<Self, String> {
+        Ok(Self { client: client(allow_private_network)?, url: check_url(url, allow_private_network)? })
+    }
+
+    /// The part of the address that may be shown.
+    pub(super) fn host(&self) -> Option<&str> {
+        self.url.host_str()
+    }
+
+    pub(super) fn post(&self) -> RequestBuilder {
+        self.client.post(self.url.clone())
+    }
+}
+
+fn client(allow_private_network: bool) -> Result<Client, String> {
     // The first to come installs it; later ones find it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()

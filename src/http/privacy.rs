@@ -75,6 +75,12 @@ impl Said {
     }
 }
 
+/// A body, or what to answer.
+async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, HttpResponse> {
+    let unreadable = |_| failure(StatusCode::BAD_REQUEST, "unreadable", "the body could not be read, or is too large");
+    body::read(request, payload, BODY_BYTES).await.map_err(unreadable)
+}
+
 /// The profile that a path names, or what to answer.
 async fn who(doors: &Doors, key: &str) -> Result<ProfileId, HttpResponse> {
     match find_profile(&doors.database, key).await {
@@ -92,8 +98,9 @@ pub(super) async fn consent(
     payload: web::Payload,
     doors: web::Data<Doors>,
 ) -> HttpResponse {
-    let Ok(body) = body::read(&request, payload, BODY_BYTES).await else {
-        return failure(StatusCode::BAD_REQUEST, "unreadable", "the body could not be read, or is too large");
+    let body = match read(&request, payload).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
     let said = serde_json::from_slice::<Said>(&body).map_err(|error| error.to_string());
     let change = match said.and_then(|said| said.change(&doors.platform.program(), doors.platform.now())) {
@@ -129,8 +136,9 @@ pub(super) async fn erase(
     payload: web::Payload,
     doors: web::Data<Doors>,
 ) -> HttpResponse {
-    let Ok(body) = body::read(&request, payload, BODY_BYTES).await else {
-        return failure(StatusCode::BAD_REQUEST, "unreadable", "the body could not be read, or is too large");
+    let body = match read(&request, payload).await {
+        Ok(body) => body,
+        Err(answer) => return answer,
     };
     let wish = if body.is_empty() { Ok(Wish::default()) } else { serde_json::from_slice(&body) };
     let Wish { suppress } = match wish {

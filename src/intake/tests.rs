@@ -1,16 +1,18 @@
 //! Intake as the doors use it: bodies in, what became of them out.
 
+mod anything;
+mod refused;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use serde_json::json;
 
 use crate::finding::{Place, SourceId, Span};
 use crate::lang::Rules;
 use crate::lang::rules::{Cleaner, EventDeclaration, PropertyDeclaration, TraitDeclaration, ValueType};
-use crate::model::limit::{BATCH_BYTES, BATCH_EVENTS, EVENT_BYTES, EVENT_FIELDS};
+use crate::model::limit::EVENT_BYTES;
 use crate::model::{EventKind, Timestamp, Value};
 use crate::workspace::Program;
 
@@ -131,143 +133,6 @@ fn ids_are_texts_or_whole_numbers_and_a_missing_message_id_is_made() {
     assert_eq!((event.user_id, event.anonymous_id.as_deref()), (None, Some("a1")));
 }
 
-/// Body of a single call, and what is said of it: the code, the path and part of the message.
-fn bad_events() -> Vec<(Call, serde_json::Value, &'static str, &'static str, &'static str)> {
-    let long = |chars: usize| "x".repeat(chars);
-    let mut deep = json!(1);
-    for _ in 0..25 {
-        deep = json!({ "in": deep });
-    }
-    let mut deeper = json!(1);
-    for _ in 0..200 {
-        deeper = json!([deeper]);
-    }
-    let many: serde_json::Map<_, _> = (0..=EVENT_FIELDS).map(|n| (format!("n{n}"), json!(1))).collect();
-    vec![
-        (Call::Track, json!({"event": "X"}), "missing_id", "userId", "both missing"),
-        (Call::Track, json!({"event": "X", "userId": "  "}), "missing_id", "userId", "both missing"),
-        (Call::Track, json!({"event": "X", "userId": true}), "invalid", "userId", "text or a whole number"),
-        (Call::Track, json!({"event": "X", "userId": 1.5}), "invalid", "userId", "text or a whole number"),
-        (Call::Track, json!({"event": "X", "userId": {"id": 1}}), "invalid", "userId", "text or a whole number"),
-        (Call::Track, json!({"event": "X", "userId": "undefined"}), "invalid", "userId", "strangers"),
-        (Call::Track, json!({"event": "X", "userId": "a\u{0}b"}), "invalid", "userId", "NUL"),
-        (Call::Track, json!({"event": "X", "userId": long(256)}), "too_long", "userId", "255"),
-        (Call::Track, json!({"event": "X", "anonymousId": long(256)}), "too_long", "anonymousId", "255"),
-        (Call::Track, json!({"event": "X", "userId": "u", "messageId": long(101)}), "too_long", "messageId", "100"),
-        (Call::Track, json!({"userId": "u"}), "missing_event", "event", "name what happened"),
-        (Call::Track, json!({"userId": "u", "event": " "}), "missing_event", "event", "name what happened"),
-        (Call::Track, json!({"userId": "u", "event": 7}), "invalid", "event", "must be a text"),
-        (Call::Track, json!({"userId": "u", "event": long(201)}), "too_long", "event", "200"),
-        (Call::Track, json!({"userId": "u", "event": "Email Sent"}), "forbidden_event", "event", "keeps for its own"),
-        (Call::Track, json!({"userId": "u", "event": "Page Viewed"}), "forbidden_event", "event", "keeps for its own"),
-        (Call::Track, json!({"userId": "u", "event": "Unsubscribed"}), "invalid", "properties.topic", "must say its"),
-        (Call::Track, json!({"userId": "u", "event": "X", "type": "page"}), "invalid", "type", "says `page`"),
-        (Call::Track, json!({"userId": "u", "event": "X", "properties": [1]}), "invalid", "properties", "an object"),
-        (Call::Track, json!({"userId": "u", "event": "X", "context": "web"}), "invalid", "context", "an object"),
-        (Call::Track, json!({"userId": "u", "event": "X", "properties": {"in": deep}}), "too_deep", "", "20 levels"),
-        (Call::Track, json!({"userId": "u", "event": "X", "properties": {"in": deeper}}), "too_deep", "", "20 levels"),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "X", "properties": many}),
-            "too_many_fields",
-            "properties",
-            "1000",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "X", "properties": {"a": [{"b": "\u{0}"}]}}),
-            "invalid",
-            "properties.a[0].b",
-            "NUL",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "X", "timestamp": "now"}),
-            "invalid_time",
-            "timestamp",
-            "got \"now\"",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "X", "timestamp": "2026-03-01"}),
-            "invalid_time",
-            "timestamp",
-            "zone",
-        ),
-        (Call::Track, json!({"userId": "u", "event": "X", "timestamp": 5}), "invalid_time", "timestamp", "got 5"),
-        (Call::Track, json!({"userId": "u", "event": "X", "sentAt": "x"}), "invalid_time", "sentAt", "must be a time"),
-        (Call::Group, json!({"userId": "u"}), "missing_id", "groupId", "name the group"),
-        (Call::Alias, json!({"userId": "u"}), "missing_id", "previousId", "known by"),
-        (Call::Alias, json!({"anonymousId": "a", "previousId": "b"}), "missing_id", "userId", "whose name"),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "Order Completed", "properties": {"order_id": "o1"}}),
-            "plan_breach",
-            "properties.revenue",
-            "required by the tracking plan",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "Order Completed", "properties": {"order_id": 5, "revenue": 1}}),
-            "plan_breach",
-            "properties.order_id",
-            "must be a text, got a number",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "Order Completed",
-                "properties": {"order_id": "o", "revenue": 1, "currency": "XXX"}}),
-            "plan_breach",
-            "properties.currency",
-            "must be one of `USD`, `EUR`, `GBP`, got `XXX`",
-        ),
-        (
-            Call::Track,
-            json!({"userId": "u", "event": "Order Completed",
-                "properties": {"order_id": "o", "revenue": 1, "products": [{"price": 1}, {"price": "2"}]}}),
-            "plan_breach",
-            "properties.products[1].price",
-            "must be a number, got a text",
-        ),
-    ]
-}
-
-#[test]
-fn what_is_wrong_with_an_event_is_said_with_its_place_and_kept() {
-    for (call, body, code, path, part) in bad_events() {
-        let taken = take_json(call, &body);
-        let shown: String = body.to_string().chars().take(200).collect();
-        assert_eq!(taken.accepted, [], "{shown}");
-        let [refusal] = taken.refused.as_slice() else { panic!("{shown}: {:?}", taken.refused) };
-        assert_eq!(refusal.code, code, "{shown}: {refusal:?}");
-        // Where the path of a deep place is long, only the message is looked at.
-        assert!(path.is_empty() || refusal.path == path, "{shown}: {refusal:?}");
-        assert!(refusal.message.contains(part), "{shown}: {refusal:?}");
-        let [kept] = taken.quarantined.as_slice() else { panic!("{shown}: not kept") };
-        assert_eq!((kept.code.as_str(), kept.source.as_str(), kept.received_at), (code, "web", received()));
-        assert_eq!(kept.payload, body.to_string());
-    }
-}
-
-#[test]
-fn bodies_that_are_no_request_are_refused_with_line_and_column() {
-    let read = |call, body: &[u8]| take(call, body).unwrap_err();
-    let broken = read(Call::Track, b"{\"userId\": \"u\",\n  \"event\": }");
-    assert_eq!((broken.code, broken.line, broken.column), ("invalid_json", Some(2), Some(12)));
-    assert!(broken.message.contains("(line 2, column 12)"), "{}", broken.message);
-    assert_eq!(read(Call::Track, b"").message, "the body is empty: it must be a JSON object");
-    assert!(read(Call::Track, b"{\"userId\": \"\xff\"}").message.contains("not UTF-8"));
-    assert_eq!(read(Call::Track, b"[1]").code, "not_an_object");
-    assert_eq!(read(Call::Track, b"null").code, "not_an_object");
-    assert_eq!(read(Call::Batch, b"{}").path, "batch");
-    assert_eq!(read(Call::Batch, b"{\"batch\": 5}").path, "batch");
-    assert_eq!(read(Call::Batch, b"{\"batch\": [], \"sentAt\": \"soon\"}").path, "sentAt");
-    assert!(read(Call::Track, &vec![b' '; EVENT_BYTES + 1]).is_too_large());
-    assert!(read(Call::Batch, &vec![b' '; BATCH_BYTES + 1]).is_too_large());
-    let too_many = format!("{{\"batch\": [{}]}}", vec!["{}"; BATCH_EVENTS + 1].join(","));
-    assert!(read(Call::Batch, too_many.as_bytes()).is_too_large());
-}
-
 #[test]
 fn a_bad_event_does_not_harm_its_neighbours() {
     let huge = "x".repeat(EVENT_BYTES);
@@ -349,66 +214,4 @@ fn times_are_corrected_by_sent_at_of_the_event_or_the_batch() {
     let times: Vec<_> =
         take_json(Call::Batch, &batch).accepted.iter().map(|event| event.timestamp.to_string()).collect();
     assert_eq!(times, ["2026-03-01T11:30:00Z", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z"]);
-}
-
-fn any_json() -> impl Strategy<Value = serde_json::Value> {
-    let names = prop_oneof![
-        Just("userId".to_owned()),
-        Just("type".to_owned()),
-        Just("event".to_owned()),
-        Just("traits".to_owned()),
-        Just("properties".to_owned()),
-        Just("timestamp".to_owned()),
-        Just("sentAt".to_owned()),
-        Just("email".to_owned()),
-        Just("phone".to_owned()),
-        Just("country".to_owned()),
-        Just("address".to_owned()),
-        any::<String>(),
-    ];
-    let leaf = prop_oneof![
-        Just(serde_json::Value::Null),
-        any::<bool>().prop_map(Into::into),
-        any::<i64>().prop_map(Into::into),
-        any::<f64>().prop_map(Into::into),
-        any::<String>().prop_map(Into::into),
-        "[+0-9() a-z@.-]{0,20}".prop_map(Into::into),
-        prop_oneof![Just("track"), Just("identify"), Just("alias"), Just("Order Completed")].prop_map(Into::into),
-    ];
-    leaf.prop_recursive(4, 40, 6, move |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
-            prop::collection::vec((names.clone(), inner), 0..8)
-                .prop_map(|fields| serde_json::Value::Object(fields.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
-
-    #[test]
-    fn no_bytes_make_intake_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = take(Call::Track, &body);
-        let _ = take(Call::Batch, &body);
-    }
-
-    #[test]
-    fn no_text_makes_a_cleaner_panic(text in any::<String>(), near in "[+0-9() a-z;=@.x#-]{0,30}") {
-        for cleaner in [Cleaner::Email, Cleaner::Phone { default_country: Some("GB".into()) }, Cleaner::CountryCode] {
-            let _ = super::clean::clean(&cleaner, &text);
-            let _ = super::clean::clean(&cleaner, &near);
-        }
-    }
-
-    /// Every event of a batch is accounted for, once, whatever it holds.
-    #[test]
-    fn no_event_is_lost_in_silence(items in prop::collection::vec(any_json(), 0..6)) {
-        let body = json!({"batch": items});
-        let taken = take_json(Call::Batch, &body);
-        prop_assert_eq!(taken.accepted.len() + taken.refused.len(), items.len());
-        let envelopes = items.iter().filter(|item| item.is_object()).count();
-        let not_envelopes = taken.refused.iter().filter(|refusal| refusal.code == "not_an_object").count();
-        prop_assert_eq!(envelopes, items.len() - not_envelopes);
-    }
 }

@@ -84,8 +84,8 @@ pub(super) async fn begin(
         entry: Set(entry),
         at: Set(at.0),
         suppressed: Set(*is_suppressed),
-        stage: Set(Stage::FIRST.as_str().to_owned()),
-        cursor: Set(String::new()),
+        stage: Set(Stage::Saving.word().to_owned()),
+        cursor: Set(Stage::Saving.cursor()),
         until: Set(0),
         removed: Set(removed.to_json()?),
         ended_at: Set(None),
@@ -118,7 +118,7 @@ pub(super) async fn drop_waiting(transaction: &DatabaseTransaction, profiles: &[
 }
 
 /// Counts of what was removed, by place.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Removed(BTreeMap<String, u64>);
 
 impl Removed {
@@ -194,7 +194,7 @@ impl Database {
 }
 
 fn receipt(row: erasure::Model) -> Result<Receipt, StoreError> {
-    let stage = Stage::read(&row.stage)?;
+    let stage = Stage::read(&row.stage, &row.cursor)?;
     Ok(Receipt {
         erasure: Offset(row.entry as u64),
         at: Timestamp(row.at),

@@ -73,7 +73,7 @@ impl Database {
             {
                 put_hold(&transaction, &Hold { since: now, reason }).await?;
             }
-            super::open::put(&transaction, HOME, &place).await?;
+            super::setting::put(&transaction, HOME, &place).await?;
             transaction.commit().await?;
         }
         if let Some(file) = file
@@ -93,7 +93,7 @@ impl Database {
         let home = Home { place: self.place().await?, reached: self.journal_head().await?.offset };
         if home.place != known.place {
             let transaction = self.begin().await?;
-            super::open::put(&transaction, HOME, &home.place).await?;
+            super::setting::put(&transaction, HOME, &home.place).await?;
             transaction.commit().await?;
         }
         if home.reached != known.reached
@@ -184,7 +184,7 @@ pub(super) async fn held(database: &impl ConnectionTrait) -> Result<Option<Hold>
 }
 
 async fn put_hold(database: &impl ConnectionTrait, hold: &Hold) -> Result<(), StoreError> {
-    super::open::put(database, HELD, &super::error::to_json(hold)?).await
+    super::setting::put(database, HELD, &super::error::to_json(hold)?).await
 }
 
 /// The number of a file on its disk, and when it was made, where the disk tells: a copy has others.

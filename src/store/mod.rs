@@ -26,6 +26,7 @@ pub mod program;
 pub mod quarantine;
 pub mod seam;
 pub mod segments;
+mod setting;
 mod silence;
 mod size;
 mod skips;

@@ -1,22 +1,15 @@
-//! Opening a store: SQLite made as durable as it can be, PostgreSQL, and the settings that the store keeps about itself.
+//! Opening a store, and its connections as long as it is open.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+mod connection;
+mod schema;
 
-use sea_orm::sea_query::OnConflict;
-use sea_orm::sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sea_orm::sqlx::{self, Connection};
-use sea_orm::{
-    ActiveValue::Set, ConnectOptions, ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, Statement,
-};
-use sea_orm_migration::{MigratorTrait, seaql_migrations};
+use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
-use crate::model::limit::SHARDS;
-
-use super::entity::setting;
-use super::migration::Migrator;
+use self::connection::{Access, connect, is_sqlite, make_folder, must_exist, sqlite_path};
+pub use self::connection::{lock, without_password};
+use self::schema::{is_pending, migrate, must_be_of_this_version};
 use super::transaction::first_turn;
-use super::{Database, StoreError, lease};
+use super::{Database, StoreError};
 
 /// Readers beside the writer.
 const READERS: u32 = 4;
@@ -111,52 +104,6 @@ impl Database {
         self.put_setting("last_ping", "").await
     }
 
-    /// A random secret of 32 bytes, made at first use and kept; such as the one that signs links.
-    ///
-    /// # Errors
-    /// The database fails, or holds something else under this name.
-    pub async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {
-        use base64::Engine as _;
-        let engine = base64::engine::general_purpose::STANDARD;
-        let name = format!("secret:{name}");
-        let read = |kept: &str| engine.decode(kept).map_err(|_| StoreError::Corrupt(format!("the setting `{name}`")));
-        if let Some(kept) = self.setting(&name).await? {
-            return read(&kept);
-        }
-        let fresh = engine.encode(rand::random::<[u8; 32]>());
-        let row = setting::ActiveModel { name: Set(name.clone()), value: Set(fresh) };
-        // Whoever comes first makes it; everyone reads what is there.
-        let transaction = self.begin().await?;
-        setting::Entity::insert(row)
-            .on_conflict(OnConflict::column(setting::Column::Name).do_nothing().to_owned())
-            .exec_without_returning(&transaction)
-            .await?;
-        transaction.commit().await?;
-        read(&self.setting(&name).await?.unwrap_or_default())
-    }
-
-    pub(super) async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let row = setting::Entity::find_by_id(name.to_owned()).one(&self.write).await?;
-        Ok(row.map(|row| row.value))
-    }
-
-    pub(super) async fn put_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let transaction = self.begin().await?;
-        put(&transaction, name, value).await?;
-        Ok(transaction.commit().await?)
-    }
-
-    /// A profile's shard follows from its id and the number of shards, so that number is fixed for good.
-    async fn check_shards(&self) -> Result<(), StoreError> {
-        match self.setting("shards").await? {
-            None => self.put_setting("shards", &SHARDS.to_string()).await,
-            Some(kept) if kept == SHARDS.to_string() => Ok(()),
-            Some(kept) => {
-                Err(StoreError::Unusable(format!("the database was made for {kept} shards, this program has {SHARDS}")))
-            }
-        }
-    }
-
     /// Lets go of all connections that nobody uses, so that the next ones are opened anew and see what is durable. After
     /// a failed write a connection may hold what never reached the disk.
     ///
@@ -225,187 +172,10 @@ impl Database {
     }
 }
 
-/// Writes a setting.
-pub(super) async fn put(database: &impl ConnectionTrait, name: &str, value: &str) -> Result<(), StoreError> {
-    let row = setting::ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
-    setting::Entity::insert(row)
-        .on_conflict(OnConflict::column(setting::Column::Name).update_column(setting::Column::Value).to_owned())
-        .exec_without_returning(database)
-        .await?;
-    Ok(())
-}
-
-/// Keeps a second server away from a SQLite database while the returned lock lives. PostgreSQL has a lease:
-/// see [`Database::own`].
-///
-/// # Errors
-/// Another server holds it, or the lock file cannot be made.
-pub fn lock(url: &str) -> Result<Option<std::fs::File>, StoreError> {
-    let Some(path) = sqlite_path(url) else { return Ok(None) };
-    make_folder(path)?;
-    let unusable =
-        |error: &dyn std::fmt::Display| StoreError::Unusable(format!("`{path}.lock` cannot be used: {error}"));
-    let file = std::fs::File::create(format!("{path}.lock")).map_err(|error| unusable(&error))?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            Err(StoreError::Unusable(format!("another server is running on `{path}`; stop it first")))
-        }
-        Err(std::fs::TryLockError::Error(error)) => Err(unusable(&error)),
-    }
-}
-
-fn is_sqlite(url: &str) -> bool {
-    url.starts_with("sqlite:")
-}
-
-fn sqlite_path(url: &str) -> Option<&str> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
-    Some(path.split('?').next().unwrap_or(path))
-}
-
-fn make_folder(path: &str) -> Result<(), StoreError> {
-    let folder = std::path::Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
-    let Some(folder) = folder else { return Ok(()) };
-    std::fs::create_dir_all(folder)
-        .map_err(|error| StoreError::Unusable(format!("the folder `{}` cannot be made: {error}", folder.display())))
-}
-
-fn must_exist(url: &str) -> Result<(), StoreError> {
-    match sqlite_path(url) {
-        Some(path) if !std::path::Path::new(path).exists() => Err(StoreError::Unusable(format!(
-            "there is no database at `{path}`: start `tidewater serve` first, or name another with --database"
-        ))),
-        _ => Ok(()),
-    }
-}
-
-/// What a connection may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Access {
-    Create,
-    Use,
-    /// Read only.
-    Look,
-}
-
-async fn connect(url: &str, connections: u32, access: Access) -> Result<DatabaseConnection, StoreError> {
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections)
-        .connect_timeout(Duration::from_secs(10))
-        .acquire_timeout(Duration::from_secs(30))
-        .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(move |sqlite| {
-            let sqlite = sqlite.create_if_missing(access == Access::Create).busy_timeout(Duration::from_secs(30));
-            if access == Access::Look {
-                return sqlite.read_only(true);
-            }
-            // FULL: a commit is on the disk before it is answered.
-            sqlite
-                .journal_mode(SqliteJournalMode::Wal)
-                .synchronous(SqliteSynchronous::Full)
-                // What a statement may have to take back is noted in memory, and not in a file for each.
-                .pragma("temp_store", "MEMORY")
-                // By default a transaction of more than two megabytes goes to the file in pieces, and the log is copied
-                // back every four, by whoever commits: see `Database::checkpoint`.
-                .pragma("cache_size", "-65536")
-                .pragma("wal_autocheckpoint", "65536")
-        })
-        .map_sqlx_sqlite_pool_opts(move |pool| {
-            let is_first = AtomicBool::new(true);
-            pool.after_release(|connection, _| Box::pin(is_at_rest(connection))).after_connect(move |connection, _| {
-                let is_again = access == Access::Create && !is_first.swap(false, Ordering::Relaxed);
-                Box::pin(async move { if is_again { put_log_away(connection).await } else { Ok(()) } })
-            })
-        })
-        .map_sqlx_postgres_opts(move |postgres| match access {
-            Access::Look => postgres.options([("default_transaction_read_only", "on")]),
-            _ => postgres.options([("idle_in_transaction_session_timeout", lease::IDLE_TRANSACTION.as_millis())]),
-        });
-    sea_orm::Database::connect(options).await.map_err(|error| {
-        StoreError::Unusable(format!("the database `{}` cannot be opened: {error}", without_password(url)))
-    })
-}
-
-/// Whether a connection may be used again. After a write that failed, SQLite itself has ended the transaction, and the driver
-/// believes in it still: to roll the next one back would leave it open, and all that follow would be committed within it,
-/// which is not at all.
-async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
-    // What was asked for before this is done with its answer.
-    connection.ping().await?;
-    Ok(!connection.is_in_transaction())
-}
-
-/// Copies SQLite's log into the database, and forces that to the disk. A connection for writing that is opened anew may follow
-/// one whose commit could not be forced. Of what was committed before that, and was to be forced with it, the system holds
-/// the right pages, and takes them for written: only as new pages of another file do they get another chance.
-async fn put_log_away(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let (is_busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(FULL)").fetch_one(connection).await?;
-    if is_busy == 0 {
-        Ok(())
-    } else {
-        Err(sqlx::Error::Protocol("the log could not be copied into the database yet".into()))
-    }
-}
-
-async fn migrate(database: &DatabaseConnection) -> Result<(), StoreError> {
-    let unusable =
-        |error: DbErr| StoreError::Unusable(format!("the database's schema cannot be brought up to date: {error}"));
-    Migrator::install(database).await.map_err(unusable)?;
-    let applied = Migrator::get_migration_models(database).await.map_err(unusable)?;
-    let known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    if let Some(later) = applied.iter().find(|one| !known.contains(&one.version)) {
-        return Err(StoreError::Unusable(format!(
-            "the database was used by a newer Tidewater (its schema has `{}`, which this program does not know): \
-             run that version, or restore a backup from before",
-            later.version
-        )));
-    }
-    Migrator::up(database, None).await.map_err(unusable)
-}
-
-/// Whether the schema lacks something.
-async fn is_pending(database: &DatabaseConnection) -> Result<bool, StoreError> {
-    let applied = match seaql_migrations::Entity::find().all(database).await {
-        Ok(applied) => applied.into_iter().map(|one| one.version).collect(),
-        // There is none yet.
-        Err(_) => Vec::new(),
-    };
-    Ok(Migrator::migrations().iter().any(|migration| !applied.contains(&migration.name().to_owned())))
-}
-
-/// Whether the schema is exactly what this program would make it.
-async fn must_be_of_this_version(database: &DatabaseConnection) -> Result<(), StoreError> {
-    let applied = seaql_migrations::Entity::find().all(database).await;
-    let applied =
-        applied.map_err(|error| StoreError::Unusable(format!("this is no database of Tidewater: {error}")))?;
-    let mut applied: Vec<String> = applied.into_iter().map(|one| one.version).collect();
-    applied.sort();
-    let mut known: Vec<String> = Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect();
-    known.sort();
-    if applied == known {
-        return Ok(());
-    }
-    let message = "another version of Tidewater made this database: look at it with that version";
-    Err(StoreError::Unusable(message.to_owned()))
-}
-
-/// The address as it may be shown.
-#[must_use]
-pub fn without_password(url: &str) -> String {
-    match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("…"));
-            parsed.to_string()
-        }
-        _ => url.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::setting::put;
 
     #[tokio::test]
     async fn what_is_committed_after_a_failed_transaction_is_there_for_everyone() {

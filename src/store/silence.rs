@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use crate::model::Timestamp;
 
 use super::entity::setting;
-use super::open::put;
+use super::setting::put;
 use super::{Database, StoreError};
 
 const SILENT: &str = "silent:";

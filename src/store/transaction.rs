@@ -75,7 +75,7 @@ mod tests {
     use sea_orm::Statement;
 
     use super::*;
-    use crate::store::open::put;
+    use crate::store::setting::put;
 
     async fn sqlite() -> (tempfile::TempDir, Database) {
         let folder = tempfile::tempdir().unwrap();

@@ -1,18 +1,24 @@
 //! When a shard saves: effects at once, states together, later; and from where a replay would begin.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use tokio::time::Instant;
 
 use crate::model::{Offset, ProfileId};
-use crate::store::state::{Reached, ShardCommit};
+use crate::store::state::ShardCommit;
 
+use super::super::customer::Task;
 use super::super::state_writer::Save;
-use super::{BATCH, Shard, first_of};
+use super::working::Plan;
+use super::{BATCH, Shard};
 
 /// While there is much to do, a state is saved so long after it changed: most will have changed again by then.
 const SAVE_AFTER: Duration = Duration::from_secs(8);
+
+/// A customer to whom something happened in this time is expected to be asked again soon.
+const BUSY: Duration = Duration::from_secs(4);
 
 /// A customer that is saved and to whom nothing happened for so long is not busy any more.
 const REST_AFTER: Duration = Duration::from_secs(8);
@@ -20,14 +26,14 @@ const REST_AFTER: Duration = Duration::from_secs(8);
 impl Shard {
     /// From where a replay must begin so that it finds everything that is not saved.
     pub(super) fn replay_after(&self) -> Offset {
-        let failed = self.failed.iter().filter_map(|(_, task)| first_of(task));
-        let unseen = failed.chain(self.again_from).chain(self.broadcasts.oldest()).chain(self.unsaved.oldest()).min();
-        unseen.map_or(self.applied, |first| Offset(first.0 - 1).min(self.applied))
+        let (applied, broadcasts) = (self.queue.applied(), &self.in_force.broadcasts);
+        let unseen = [self.again.oldest(), broadcasts.oldest(), self.unsaved.oldest()].into_iter().flatten().min();
+        unseen.map_or(applied, |first| Offset(first.0 - 1).min(applied))
     }
 
     /// Hands what is pending to the writer, one commit at a time; effects do not wait for the states before them.
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.is_saving {
+        if self.pending.is_saving() {
             self.emit(ctx);
             return;
         }
@@ -37,13 +43,11 @@ impl Shard {
             self.answer_flushers();
             return;
         }
-        (self.is_saving, self.is_checkpoint_due) = (true, false);
-        let commit = self.pending.take(offset, self.now);
-        let reached = Reached { offset: commit.offset, time: commit.time };
+        self.is_checkpoint_due = false;
+        let commit = self.pending.take(offset, self.queue.now());
         let saved: Vec<ProfileId> = commit.profiles.iter().map(|saved| saved.id).collect();
         ctx.spawn(self.write(commit).into_actor(self).map(move |(), actor, ctx| {
-            actor.is_saving = false;
-            actor.pending.reached(reached);
+            actor.pending.saved();
             actor.saved(saved);
             actor.next(ctx);
         }));
@@ -52,13 +56,9 @@ impl Shard {
     /// Hands effects to the writer beside the commit that is under way. The writer takes what comes to it in order, and
     /// effects first: no state that knows of them is saved before them.
     fn emit(&mut self, ctx: &mut Context<Self>) {
-        if self.is_emitting {
-            return;
-        }
         let Some(commit) = self.pending.take_effects() else { return };
-        self.is_emitting = true;
         ctx.spawn(self.write(commit).into_actor(self).map(|(), actor, ctx| {
-            actor.is_emitting = false;
+            actor.pending.emitted();
             actor.next(ctx);
         }));
     }
@@ -86,40 +86,52 @@ impl Shard {
 
     /// Somebody waits for everything to be saved, and nothing else is left to do.
     pub(super) fn is_flush_due(&self) -> bool {
-        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.is_pending_full() && self.failed.is_empty()
+        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.is_pending_full() && self.again.is_empty()
     }
 
     /// Whether the store has everything, each event that counted included.
     pub(super) fn is_all_saved(&self) -> bool {
-        self.unsaved.len() == 0 && self.pending.is_empty() && !self.is_saving && !self.is_emitting
+        self.unsaved.len() == 0 && self.pending.is_all_saved()
     }
 
     pub(super) fn save_all(&mut self) {
         self.to_save = self.unsaved.oldest_of(usize::MAX).into();
     }
 
+    /// Asks the next ones of those that are to be saved for their states.
+    pub(super) fn states(&mut self) -> Plan {
+        let count = self.to_save.len().min(BATCH);
+        let may_wait = !self.queue.is_quiet() && !self.holding.share.is_full(self.held());
+        let since = Instant::now().checked_sub(BUSY).filter(|_| may_wait);
+        let [busy, resting] = [true, false].map(|is_busy| Arc::new(Task::Save { is_busy }));
+        let slots = &self.slots;
+        let task = |profile| {
+            let is_busy = since.is_some_and(|since| slots.is_busy_since(profile, since));
+            if is_busy { busy.clone() } else { resting.clone() }
+        };
+        Plan::of_tasks(self.to_save.drain(..count).map(|profile| (profile, task(profile))).collect())
+    }
+
     fn answer_flushers(&mut self) {
-        if self.is_working || self.is_emitting || !self.failed.is_empty() || self.unsaved.len() > 0 {
+        if self.is_working || self.pending.is_emitting() || !self.again.is_empty() || self.unsaved.len() > 0 {
             return;
         }
-        for flusher in self.flushers.drain(..) {
-            // Whoever asked may have gone.
-            let _ = flusher.send(());
-        }
+        self.flushers.answer(());
     }
 
     /// What is done now and then.
     pub(super) fn round(&mut self, ctx: &mut Context<Self>) {
         let now = Instant::now();
         if self.to_save.is_empty() {
-            let is_urgent = self.is_quiet || self.unsaved.len() == 1 || self.share.is_much_unsaved(self.held());
+            let is_much = self.holding.share.is_much_unsaved(self.held());
+            let is_urgent = self.queue.is_quiet() || self.unsaved.len() == 1 || is_much;
             if is_urgent {
                 self.save_all();
             } else if let Some(before) = now.checked_sub(SAVE_AFTER) {
                 self.to_save.extend(self.unsaved.since(before));
             }
         }
-        self.is_quiet = self.queue.is_empty();
+        self.queue.look();
         // Whoever is at work just now is not known to have changed before the batch is done.
         if !self.is_working {
             let unsaved = &self.unsaved;

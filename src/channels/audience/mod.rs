@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use reqwest::Client;
 use serde_json::json;
 
 use crate::engine::{Effect, EffectBody};
@@ -14,13 +13,12 @@ use crate::model::audience_hash::hashed;
 use crate::workspace::config::Limits;
 use crate::workspace::config::{AudienceConfig, Secret};
 
-use super::guard::check_url;
-use super::{Outcome, request};
+use super::Outcome;
+use super::request::{self, Endpoint};
 
 /// One ad platform.
 pub struct Audience {
-    client: Client,
-    url: url::Url,
+    endpoint: Endpoint,
     token: Option<Secret>,
     at_once: usize,
     limits: Limits,
@@ -28,7 +26,7 @@ pub struct Audience {
 
 impl std::fmt::Debug for Audience {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Audience").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("Audience").field("host", &self.endpoint.host()).finish_non_exhaustive()
     }
 }
 
@@ -37,8 +35,7 @@ impl Audience {
     /// The settings cannot be used; says why.
     pub fn new(config: &AudienceConfig) -> Result<Self, String> {
         Ok(Self {
-            client: request::client(config.allow_private_network)?,
-            url: check_url(&config.url, config.allow_private_network)?,
+            endpoint: Endpoint::new(&config.url, config.allow_private_network)?,
             token: config.token.clone(),
             at_once: config.requests_at_once.max(1),
             limits: config.limits,
@@ -66,7 +63,7 @@ impl Audience {
             "action": if *add { "add" } else { "remove" },
             "members": [member],
         });
-        let mut call = self.client.post(self.url.clone()).header("Idempotency-Key", effect.id.to_string()).json(&body);
+        let mut call = self.endpoint.post().header("Idempotency-Key", effect.id.to_string()).json(&body);
         if let Some(token) = &self.token {
             call = call.bearer_auth(token.reveal());
         }

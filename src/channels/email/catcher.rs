@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
 
+use super::super::catcher::Listening;
 pub use super::mime::CaughtMail;
 
 /// Bytes of a message that are taken.
@@ -42,9 +42,8 @@ struct Shared {
 /// The server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct MailCatcher {
-    address: SocketAddr,
+    listening: Listening,
     shared: Arc<Mutex<Shared>>,
-    task: JoinHandle<()>,
 }
 
 impl MailCatcher {
@@ -53,25 +52,18 @@ impl MailCatcher {
     /// # Errors
     /// No port is free.
     pub async fn start() -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let for_task = Arc::clone(&shared);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&for_task);
-                tokio::spawn(async move {
-                    // A client that breaks off has said all that it will say.
-                    let _ = converse(stream, &shared).await;
-                });
-            }
+        let for_all = Arc::clone(&shared);
+        let listening = Listening::start(move |stream| {
+            let shared = Arc::clone(&for_all);
+            async move { converse(stream, &shared).await }
         });
-        Ok(Self { address, shared, task })
+        Ok(Self { listening: listening.await?, shared })
     }
 
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.address
+        self.listening.address
     }
 
     /// All messages so far, oldest first.
@@ -83,12 +75,6 @@ impl MailCatcher {
     /// Does this once, at the next conversation that comes to its stage; scripts wait in line.
     pub fn script(&self, script: Script) {
         lock(&self.shared).scripts.push(script);
-    }
-}
-
-impl Drop for MailCatcher {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

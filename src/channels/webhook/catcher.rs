@@ -1,12 +1,12 @@
 //! A small real HTTP server that keeps what it gets: for `tidewater demo`, and for tests that script its answers.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
+
+use super::super::catcher::Listening;
 
 const BODY_BYTES: usize = 4 * 1024 * 1024;
 const HEADER_LINES: usize = 100;
@@ -52,9 +52,8 @@ struct Shared {
 /// The server. It stops when it is dropped.
 #[derive(Debug)]
 pub struct HookCatcher {
-    address: SocketAddr,
+    listening: Listening,
     shared: Arc<Mutex<Shared>>,
-    task: JoinHandle<()>,
 }
 
 impl HookCatcher {
@@ -63,26 +62,19 @@ impl HookCatcher {
     /// # Errors
     /// No port is free.
     pub async fn start() -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let for_task = Arc::clone(&shared);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&for_task);
-                tokio::spawn(async move {
-                    // A client that breaks off has said all that it will say.
-                    let _ = serve(stream, &shared).await;
-                });
-            }
+        let for_all = Arc::clone(&shared);
+        let listening = Listening::start(move |stream| {
+            let shared = Arc::clone(&for_all);
+            async move { serve(stream, &shared).await }
         });
-        Ok(Self { address, shared, task })
+        Ok(Self { listening: listening.await?, shared })
     }
 
     /// The server's address; paths below it are all taken.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.listening.address)
     }
 
     /// All requests so far, oldest first.
@@ -94,12 +86,6 @@ impl HookCatcher {
     /// Does this with the next request; scripts wait in line.
     pub fn script(&self, script: HookScript) {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).scripts.push(script);
-    }
-}
-
-impl Drop for HookCatcher {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

@@ -5,20 +5,18 @@ mod sign;
 
 pub use sign::{SigningKey, verify};
 
-use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use crate::engine::{Effect, EffectBody};
 use crate::workspace::config::{Limits, WebhookConfig};
 
-use super::guard::check_url;
+use super::Outcome;
+use super::request::{self, Endpoint};
 use super::template::render_tree;
-use super::{Outcome, request};
 
 /// One endpoint.
 pub struct Webhook {
-    client: Client,
-    url: url::Url,
+    endpoint: Endpoint,
     key: SigningKey,
     headers: HeaderMap,
     at_once: usize,
@@ -27,7 +25,7 @@ pub struct Webhook {
 
 impl std::fmt::Debug for Webhook {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Webhook").field("host", &self.url.host_str()).finish_non_exhaustive()
+        f.debug_struct("Webhook").field("host", &self.endpoint.host()).finish_non_exhaustive()
     }
 }
 
@@ -44,8 +42,7 @@ impl Webhook {
             headers.insert(header, value);
         }
         Ok(Self {
-            client: request::client(config.allow_private_network)?,
-            url: check_url(&config.url, config.allow_private_network)?,
+            endpoint: Endpoint::new(&config.url, config.allow_private_network)?,
             key: SigningKey::parse(config.secret.reveal())?,
             headers,
             at_once: config.requests_at_once.max(1),
@@ -75,8 +72,8 @@ impl Webhook {
         // The scheme's time is the sender's clock at the try, for the receiver's window of tolerance.
         let timestamp = chrono::Utc::now().timestamp();
         let request = self
-            .client
-            .post(self.url.clone())
+            .endpoint
+            .post()
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, "application/json")
             .header("webhook-id", &id)

@@ -1,6 +1,8 @@
 //! Faults of the engine in what others wait for: the halves of a merge, what was parked meanwhile, and a deploy that asks
 //! for the past. Nobody waits for ever, and a mended engine replays what was lived.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::engine::backfill::Past;
 use crate::engine::{Skips, snapshot};
