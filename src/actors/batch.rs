@@ -7,12 +7,12 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::engine::backfill::{Past, Wanted};
+use crate::engine::backfill::Wanted;
 use crate::engine::{Profile, snapshot};
-use crate::model::{EntryBody, Offset, ProfileId, Target};
+use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
 
-use super::customer::{Answer, Answers, Customer, Failed, Poison, Task, Terms, Work, Worked};
+use super::customer::{Answer, Answers, Customer, Failed, Known, Poison, Task, Terms, Work, Worked};
 
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -78,7 +78,7 @@ impl Batch {
         let ids: Vec<ProfileId> = batch.tasks.keys().copied().collect();
         for id in ids {
             match live(id).filter(|_| mode == Mode::Quick) {
-                Some(customer) => batch.ask(id, customer, None),
+                Some(customer) => batch.ask(id, customer, Known::default()),
                 None => batch.missing.push(id),
             }
         }
@@ -92,7 +92,8 @@ impl Batch {
         for (id, loaded) in self.load(&missing).await {
             match loaded {
                 Loaded::Customer(address) => {
-                    self.ask(id, &address, None);
+                    let missed = self.missed(id).await;
+                    self.ask(id, &address, Known { missed, history: None });
                     done.started.push((id, address));
                 }
                 Loaded::Unreadable => {
@@ -110,9 +111,9 @@ impl Batch {
     }
 
     /// Hands a customer its task. One that has ended does not answer.
-    fn ask(&mut self, id: ProfileId, customer: &Addr<Customer>, history: Option<Vec<Past>>) {
+    fn ask(&mut self, id: ProfileId, customer: &Addr<Customer>, known: Known) {
         let (terms, task, answers) = (self.terms.clone(), self.tasks[&id].clone(), self.answers.0.clone());
-        drop(customer.try_send(Work { profile: id, terms, history, task, answers }));
+        drop(customer.try_send(Work { profile: id, terms, known, task, answers }));
         self.asked += 1;
     }
 
@@ -160,11 +161,12 @@ impl Batch {
         let ids: Vec<ProfileId> = wanting.iter().map(|(id, ..)| *id).collect();
         let mut pasts = patiently(|| self.backing.store.pasts(&ids, &wanted)).await;
         for (id, _, customer) in wanting {
-            self.ask(id, &customer, Some(pasts.remove(&id).unwrap_or_default()));
+            let missed = self.missed(id).await;
+            self.ask(id, &customer, Known { missed, history: Some(pasts.remove(&id).unwrap_or_default()) });
         }
     }
 
-    /// Starts customers from what is saved of them, and after a failure from what the journal holds since.
+    /// Starts customers from what is saved of them.
     async fn load(&self, ids: &[ProfileId]) -> Vec<(ProfileId, Loaded)> {
         if ids.is_empty() {
             return Vec::new();
@@ -178,10 +180,7 @@ impl Batch {
                 Some(snapshot) => snapshot::decode(&snapshot),
             };
             started.push(match profile {
-                Ok(profile) => {
-                    let (profile, counted) = self.brought_up(profile).await;
-                    (*id, Loaded::Customer(Customer::new(profile, counted).start()))
-                }
+                Ok(profile) => (*id, Loaded::Customer(Customer::new(profile).start())),
                 Err(error) => {
                     tracing::error!(profile = %id, %error, "a profile cannot be read; its events go to quarantine");
                     (*id, Loaded::Unreadable)
@@ -191,28 +190,21 @@ impl Batch {
         started
     }
 
-    /// After a failure: the state that the customer had before this batch, and what counted on the way there. All that
-    /// came of it is saved or waits to be saved; what failed before is passed over.
-    async fn brought_up(&self, mut profile: Profile) -> (Profile, Vec<Past>) {
-        let mut counted = Vec::new();
-        let Mode::Careful { after, known } = self.mode else { return (profile, counted) };
+    /// After a failure: what came for a customer since it was saved, before this batch. What it told of that is not in the
+    /// store, as it goes there with the state: it is told again. Entries for everyone are left to the broadcasts: those that
+    /// are not among them any more were saved.
+    async fn missed(&self, profile: ProfileId) -> Vec<Arc<Entry>> {
+        let mut missed = Vec::new();
+        let Mode::Careful { after, known } = self.mode else { return missed };
         let mut reached = after;
         while reached < known {
             let page = patiently(|| self.backing.journal.read(reached, PAGE)).await;
             let Some(last) = page.last() else { break };
             reached = last.offset;
-            // Entries for everyone are left to the broadcasts: those that are not among them any more were saved.
-            let own = Target::Profile(profile.id());
-            for entry in page.iter().filter(|entry| entry.offset <= known && entry.target == own) {
-                counted.extend(super::customer::apply_again(
-                    &mut profile,
-                    &self.terms.program,
-                    &self.terms.skips,
-                    entry,
-                ));
-            }
+            let is_own = |entry: &Entry| entry.offset <= known && entry.target == Target::Profile(profile);
+            missed.extend(page.into_iter().filter(is_own).map(Arc::new));
         }
-        (profile, counted)
+        missed
     }
 }
 

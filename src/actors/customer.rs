@@ -16,14 +16,17 @@ use tokio::sync::mpsc;
 use crate::engine::backfill::{self, Past, Wanted};
 use crate::engine::{Engine, Profile, Skips, snapshot};
 use crate::model::packed::PackedError;
-use crate::model::{Entry, Offset, ProfileId, Timestamp};
+use crate::model::{Entry, Offset, ProfileId, Span, Timestamp};
 use crate::workspace::Program;
 
 use self::at_work::AtWork;
-pub(super) use self::poison::{Failed, Panicked, Poison, apply_again};
+pub(super) use self::poison::{Failed, Panicked, Poison};
 pub(super) use self::worked::{Changed, Told, Worked};
 use super::broadcast::Broadcast;
 use super::kept::Kept;
+
+/// After how long a wake is tried again that could be neither fired nor passed over.
+const STUCK: Span = Span::HOUR;
 
 /// What a customer is asked to do under one program.
 #[derive(Debug, Clone)]
@@ -50,6 +53,17 @@ impl Task {
     }
 }
 
+impl Task {
+    /// The last instant that it tells of.
+    fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Entries(entries) => entries.last().map(|entry| entry.received_at),
+            Self::Fire(up_to) => Some(*up_to),
+            Self::CatchUp | Self::Save { .. } | Self::Rest => None,
+        }
+    }
+}
+
 /// What all customers of one batch are asked under.
 #[derive(Debug)]
 pub(super) struct Terms {
@@ -72,10 +86,18 @@ pub(super) type Answers = mpsc::UnboundedSender<(ProfileId, Answer)>;
 pub(super) struct Work {
     pub(super) profile: ProfileId,
     pub(super) terms: Arc<Terms>,
-    /// The customer's past, where it asked for it.
-    pub(super) history: Option<Vec<Past>>,
+    pub(super) known: Known,
     pub(super) task: Arc<Task>,
     pub(super) answers: Answers,
+}
+
+/// What a customer is told beside its task.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// What came before, of which its saved state knows nothing and nothing is told: it is done first.
+    pub(super) missed: Vec<Arc<Entry>>,
+    /// The customer's past, where it asked for it.
+    pub(super) history: Option<Vec<Past>>,
 }
 
 /// What comes of one batch for one customer.
@@ -95,16 +117,14 @@ pub(super) struct Customer {
 }
 
 impl Customer {
-    /// `counted`: what counted in the profile's saved state or after it and may be missing in the store.
-    pub(super) fn new(profile: Profile, counted: Vec<Past>) -> Self {
-        let counted = counted.into_iter().map(|past| (past.offset, past)).collect();
-        Self { kept: Kept::AtWork(Box::new(profile)), counted }
+    pub(super) fn new(profile: Profile) -> Self {
+        Self { kept: Kept::AtWork(Box::new(profile)), counted: BTreeMap::new() }
     }
 
     fn answer(&mut self, work: &Work, own: Addr<Self>) -> Result<Answer, Panicked> {
         let unreadable = |error: PackedError| Panicked { reason: format!("what was kept at rest: {error}") };
         let mut profile = self.kept.take().map_err(unreadable)?;
-        if work.history.is_none()
+        if work.known.history.is_none()
             && let Some(wanted) = wants(&profile, work)
         {
             self.kept = Kept::AtWork(profile);
@@ -123,8 +143,12 @@ impl Customer {
 
     fn work(&mut self, profile: &mut Profile, work: &Work) -> Result<Worked, Panicked> {
         let must_save = matches!(*work.task, Task::Save { .. });
-        let history = work.history.as_deref().unwrap_or_default();
+        let Known { missed, history } = &work.known;
+        let history = history.as_deref().unwrap_or_default();
         let mut at_work = AtWork::new(&work.terms, profile, history, &self.counted, must_save);
+        if !missed.is_empty() {
+            at_work.perform(&Task::Entries(missed.clone()))?;
+        }
         at_work.perform(&work.task)?;
         let (mut worked, must_save) = at_work.done();
         if backfill::is_waiting(profile) {
@@ -133,9 +157,10 @@ impl Customer {
         } else {
             self.counted.clear();
         }
-        // A wake that can be neither fired nor passed over would be due for ever.
+        // A wake that can be neither fired nor passed over would be due for ever: another program may do better.
         let is_stuck = worked.poison.iter().any(|poison| matches!(poison.what, Failed::Profile));
-        worked.wake = profile.wake().filter(|_| !is_stuck);
+        let not_before = work.task.at().filter(|_| is_stuck).map(|at| at + STUCK);
+        worked.wake = profile.wake().map(|wake| not_before.map_or(wake, |not_before| wake.max(not_before)));
         worked.snapshot = must_save.then(|| snapshot::encode(profile));
         Ok(worked)
     }

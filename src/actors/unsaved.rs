@@ -51,6 +51,13 @@ impl Unsaved {
         self.bytes += bytes;
     }
 
+    /// What a profile told since it was saved last counts for nothing: it is to be told anew.
+    pub(super) fn take_back(&mut self, profile: ProfileId) {
+        let Some(change) = self.changes.get_mut(&profile) else { return };
+        change.told = Told::default();
+        self.bytes -= std::mem::take(&mut change.bytes);
+    }
+
     /// A profile's state goes to the store: what was told since the last time goes with it.
     pub(super) fn save(&mut self, profile: ProfileId) -> Told {
         self.saving.insert(profile);

@@ -19,7 +19,7 @@ pub const EVENT_DEPTH: usize = 20;
 
 /// How long, and among how many of one profile's last messages, a repeat of a `messageId` is recognised. More than the largest
 /// batches have that a source may have under way at once.
-pub const DEDUPE_DAYS: i64 = 7;
+pub const DEDUPE_DAYS: i64 = 30;
 pub const DEDUPE_MESSAGES: usize = 4 * BATCH_EVENTS;
 /// Moments that one condition or windowed compute keeps per profile. Beyond it the oldest are let go.
 pub const MOMENTS_KEPT: usize = 10_000;

@@ -51,6 +51,8 @@ pub struct Durable {
     /// What was passed over of people who were erased.
     skips: Vec<Skip>,
     reached: BTreeMap<ShardId, Reached>,
+    /// What tells the last commit of states from any other.
+    last_commit: u64,
     programs: BTreeMap<String, ProgramSources>,
     /// Profiles of people who were erased.
     pub erased: BTreeSet<ProfileId>,

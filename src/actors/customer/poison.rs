@@ -4,10 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::engine::backfill::Past;
-use crate::engine::{Profile, Skips, Transition, skip};
+use crate::engine::{Profile, Transition, skip};
 use crate::model::{Entry, ProfileId, Skipped, Timestamp};
-use crate::workspace::Program;
 
 use super::AtWork;
 
@@ -83,22 +81,6 @@ impl AtWork<'_> {
             }
         }
     }
-}
-
-/// Applies an entry that was applied before, and of which all is told. Returns what of it counts.
-pub(in crate::actors) fn apply_again(
-    profile: &mut Profile,
-    program: &Program,
-    skips: &Skips,
-    entry: &Entry,
-) -> Vec<Past> {
-    let (clean, before) = (profile.clone(), profile.applied());
-    let Ok(transition) = guarded(profile, &|profile: &mut Profile| skips.apply(profile, program, entry)) else {
-        *profile = clean;
-        return Vec::new();
-    };
-    let own = (transition.recorded && profile.applied() > before).then_some(entry);
-    transition.released.iter().chain(own).filter_map(Past::of).collect()
 }
 
 fn guarded(profile: &mut Profile, step: &impl Fn(&mut Profile) -> Transition) -> Result<Transition, Panicked> {

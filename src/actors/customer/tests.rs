@@ -46,7 +46,7 @@ fn work(program: &Arc<Program>, task: Task) -> Work {
     let (engine, skips, broadcasts) = (Arc::new(Sound), Arc::default(), Arc::default());
     let terms = Terms { engine, skips, program: program.clone(), broadcasts, is_careful: false };
     let (profile, answers) = (ProfileId(7), mpsc::unbounded_channel().0);
-    Work { profile, terms: Arc::new(terms), history: None, task: Arc::new(task), answers }
+    Work { profile, terms: Arc::new(terms), known: Known::default(), task: Arc::new(task), answers }
 }
 
 /// Of an actor that is not asked.
@@ -64,7 +64,7 @@ fn ask(customer: &mut Customer, program: &Arc<Program>, task: Task) -> Worked {
 #[test]
 fn a_customer_that_rests_between_any_two_entries_decides_as_one_that_never_does() {
     let program = program();
-    let new = || Customer::new(Profile::new(ProfileId(7)), Vec::new());
+    let new = || Customer::new(Profile::new(ProfileId(7)));
     let (mut resting, mut awake) = (new(), new());
     let mut changes = 0;
     // Some hours of each fortnight, so that whatever is entered is left again.
@@ -87,7 +87,7 @@ fn a_customer_that_rests_between_any_two_entries_decides_as_one_that_never_does(
 #[test]
 fn a_customer_whose_packed_state_is_damaged_is_to_be_made_anew() {
     let program = program();
-    let mut customer = Customer::new(Profile::new(ProfileId(7)), Vec::new());
+    let mut customer = Customer::new(Profile::new(ProfileId(7)));
     customer.kept = Kept::AtRest([2, 1, 0, 0, 0].into());
     let work = work(&program, Task::Entries(vec![read(1)]));
     assert!(customer.answer(&work, nobody()).is_err_and(|panicked| panicked.reason.contains("damaged")));
@@ -96,7 +96,7 @@ fn a_customer_whose_packed_state_is_damaged_is_to_be_made_anew() {
 #[test]
 fn a_customer_that_is_busy_stays_as_the_engine_works_on_it_until_it_is_not() {
     let program = program();
-    let mut customer = Customer::new(Profile::new(ProfileId(7)), Vec::new());
+    let mut customer = Customer::new(Profile::new(ProfileId(7)));
     ask(&mut customer, &program, Task::Entries(vec![read(1)]));
     let saved = ask(&mut customer, &program, Task::Save { is_busy: true }).snapshot.expect("it was to tell its state");
     let Kept::AtWork(profile) = &customer.kept else { panic!("it rests") };

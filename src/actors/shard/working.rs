@@ -105,6 +105,7 @@ impl Shard {
         }
         for (profile, task) in done.failed {
             self.slots.discard(profile);
+            self.unsaved.take_back(profile);
             self.again.add(profile, task);
         }
         for poison in done.left_out {

@@ -1,5 +1,7 @@
 //! What the two writers change, each in one piece: an append to the journal, and a commit of states.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use tidewater::engine::transition::Relay;
 use tidewater::model::Offset;
 use tidewater::store::identity::IdentityChange;
@@ -7,6 +9,12 @@ use tidewater::store::journal::{Append, Deny};
 use tidewater::store::state::{Reached, ShardCommit};
 
 use super::Durable;
+
+fn mark(commits: &[ShardCommit]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    format!("{commits:?}").hash(&mut hasher);
+    hasher.finish()
+}
 
 impl Durable {
     pub(super) fn append(&mut self, append: &Append) {
@@ -52,26 +60,32 @@ impl Durable {
         }
     }
 
+    /// Once each: what is told twice would be counted twice. Only the very last commit may come again, where its answer was
+    /// lost.
     pub(super) fn commit(&mut self, commits: &[ShardCommit]) {
+        if std::mem::replace(&mut self.last_commit, mark(commits)) == mark(commits) {
+            return;
+        }
         for commit in commits {
             for saved in &commit.profiles {
                 self.profiles.insert(saved.id, saved.clone());
             }
             for (profile, change) in &commit.memberships {
                 let key = (*profile, change.segment.clone());
-                if change.entered {
+                let before = if change.entered {
                     self.memberships.insert(key, change.at)
                 } else {
                     self.memberships.remove(&key)
                 };
+                assert_eq!(before.is_some(), !change.entered, "a change is told once: {profile} {change:?}");
                 let key = (*profile, change.segment.clone(), change.at, change.entered);
-                self.changes.entry(key).or_insert_with(|| change.clone());
+                self.changes.insert(key, change.clone());
             }
             commit.effects.iter().for_each(|effect| self.decide(effect));
             for (profile, entry) in &commit.history {
                 let Some(event) = entry.body.event() else { continue };
                 let before = self.history.insert(entry.offset, (*profile, event.message_id.clone()));
-                assert!(before.is_none_or(|(same, _)| same == *profile), "an entry counts for one profile");
+                assert!(before.is_none(), "an entry counts once, and for one profile: {entry:?}");
             }
             for (ordinal, relay) in commit.relays.iter().enumerate() {
                 self.hand_on(commit.offset, ordinal, relay);
