@@ -16,6 +16,8 @@ use super::customer::{Failed, Poison, Told};
 
 /// Rows of one commit beyond which a shard waits for its writer.
 const FULL: usize = 4_096;
+/// States of one commit, about: as long as it is written, the journal waits.
+pub(super) const STATES: usize = 32;
 /// About what an effect takes: its variables are the traits of its customer.
 const EFFECT: usize = 1_024;
 
@@ -89,6 +91,11 @@ impl Pending {
         let commit = &self.commit;
         let emitted = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.relays.len();
         emitted + self.profiles.len() + commit.history.len() > FULL
+    }
+
+    /// Whether there are as many states as one commit is to have.
+    pub(super) fn has_enough_states(&self) -> bool {
+        self.profiles.len() >= STATES
     }
 
     /// About what it takes, what is on its way to the store included.

@@ -234,7 +234,7 @@ impl Shard {
             Some(Visit::StoredAfter(after)) => return Choice::Sweep(after),
             None => {}
         }
-        if !self.to_save.is_empty() {
+        if !self.to_save.is_empty() && !self.pending.has_enough_states() {
             return Choice::Batch(self.states());
         }
         let resting = std::mem::take(&mut self.to_rest);

@@ -10,6 +10,7 @@ use crate::model::{Offset, ProfileId};
 use crate::store::state::ShardCommit;
 
 use super::super::customer::Task;
+use super::super::pending::STATES;
 use super::super::state_writer::Save;
 use super::working::Plan;
 use super::{BATCH, Shard};
@@ -86,7 +87,8 @@ impl Shard {
 
     /// Somebody waits for everything to be saved, and nothing else is left to do.
     pub(super) fn is_flush_due(&self) -> bool {
-        !self.flushers.is_empty() && self.unsaved.len() > 0 && !self.is_pending_full() && self.again.is_empty()
+        let is_there_room = !self.is_pending_full() && !self.pending.has_enough_states();
+        !self.flushers.is_empty() && self.unsaved.len() > 0 && is_there_room && self.again.is_empty()
     }
 
     /// Whether the store has everything, each event that counted included.
@@ -100,7 +102,7 @@ impl Shard {
 
     /// Asks the next ones of those that are to be saved for their states.
     pub(super) fn states(&mut self) -> Plan {
-        let count = self.to_save.len().min(BATCH);
+        let count = self.to_save.len().min(STATES);
         let may_wait = !self.queue.is_quiet() && !self.holding.share.is_full(self.held());
         let since = Instant::now().checked_sub(BUSY).filter(|_| may_wait);
         let [busy, resting] = [true, false].map(|is_busy| Arc::new(Task::Save { is_busy }));
