@@ -66,6 +66,18 @@ async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Err
     Ok(!connection.is_in_transaction())
 }
 
+/// Copies SQLite's log into the database, and forces that to the disk. A connection for writing that is opened anew may follow
+/// one whose commit could not be forced. Of what was committed before that, and was to be forced with it, the system holds
+/// the right pages, and takes them for written: only as new pages of another file do they get another chance.
+async fn put_log_away(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let (is_busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(FULL)").fetch_one(connection).await?;
+    if is_busy == 0 {
+        Ok(())
+    } else {
+        Err(sqlx::Error::Protocol("the log could not be copied into the database yet".into()))
+    }
+}
+
 /// Keeps a second server away from a SQLite database while the returned lock lives. PostgreSQL has a lease:
 /// see [`Database::own`].
 ///
@@ -108,18 +120,6 @@ pub(super) fn must_exist(url: &str) -> Result<(), StoreError> {
             "there is no database at `{path}`: start `tidewater serve` first, or name another with --database"
         ))),
         _ => Ok(()),
-    }
-}
-
-/// Copies SQLite's log into the database, and forces that to the disk. A connection for writing that is opened anew may follow
-/// one whose commit could not be forced. Of what was committed before that, and was to be forced with it, the system holds
-/// the right pages, and takes them for written: only as new pages of another file do they get another chance.
-async fn put_log_away(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let (is_busy, ..): (i64, i64, i64) = sqlx::query_as("PRAGMA wal_checkpoint(FULL)").fetch_one(connection).await?;
-    if is_busy == 0 {
-        Ok(())
-    } else {
-        Err(sqlx::Error::Protocol("the log could not be copied into the database yet".into()))
     }
 }
 
