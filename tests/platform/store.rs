@@ -23,6 +23,7 @@ use crate::databases::{TestDatabase, on_both_databases};
 on_both_databases!(
     a_database_of_the_first_version_is_brought_up_to_date,
     what_the_second_version_wrote_is_taken_over,
+    profiles_of_a_shard_become_neighbours,
     damage_is_told_and_never_read,
     what_is_not_kept_any_longer_goes,
     the_journal_comes_back_in_order,
@@ -600,6 +601,34 @@ async fn a_database_of_the_first_version_is_brought_up_to_date(database: TestDat
     assert_eq!(store.active_program().await.unwrap(), Some(("v1".to_owned(), Vec::new())));
     let reached = Reached { offset: Offset(4), time: Timestamp::MIN };
     assert_eq!(store.shards_reached().await.unwrap(), [(ProfileId(7).shard(), reached)]);
+}
+
+async fn profiles_of_a_shard_become_neighbours(database: TestDatabase) {
+    let [ada, bob] = [0xab_u128, 0x05].map(|first| ProfileId(first << 120 | 1));
+    let store = database.open().await;
+    let saved = |id| SavedProfile { id, snapshot: vec![1], wake: Some(Timestamp(5)) };
+    let commit = |id: ProfileId| ShardCommit { profiles: vec![saved(id)], ..nothing(id, 9) };
+    store.commit(&[commit(ada), commit(bob)]).await.unwrap();
+    store.close().await;
+    let as_before = ["UPDATE profile SET shard = 7", "DELETE FROM seaql_migrations WHERE version = 'shards_in_order'"];
+    for sql in as_before {
+        database.tamper(sql).await;
+    }
+    let store = database.open().await;
+    for one in [ada, bob] {
+        assert_eq!(store.wakes(one.shard(), None, Timestamp(5), 9).await.unwrap(), [(Timestamp(5), one)]);
+    }
+    assert_eq!(store.shards_reached().await.unwrap(), [], "some shards never saved: all begin at the beginning");
+    store.close().await;
+    let others = (0..SHARDS).map(|shard| format!("({shard}, {}, {})", 40 + shard, 90 - i32::from(shard) / 9));
+    let fill =
+        format!("INSERT INTO shard_offset (shard, applied, time) VALUES {}", others.collect::<Vec<_>>().join(", "));
+    for sql in [fill.as_str(), as_before[1]] {
+        database.tamper(sql).await;
+    }
+    let reached = database.open().await.shards_reached().await.unwrap();
+    let least = Reached { offset: Offset(40), time: Timestamp(90 - 255 / 9) };
+    assert!(reached.len() == usize::from(SHARDS) && reached.iter().all(|(_, at)| *at == least), "{reached:?}");
 }
 
 async fn a_past_holds_what_was_merged_and_since_when(database: TestDatabase) {

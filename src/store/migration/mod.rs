@@ -6,6 +6,7 @@ mod erasures;
 mod leases;
 mod outbox_turns;
 mod quarantine_mistakes;
+mod shards_in_order;
 mod skips;
 mod v1;
 mod v2;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(leases::Migration),
             Box::new(quarantine_mistakes::Migration),
             Box::new(erasures::Migration),
+            Box::new(shards_in_order::Migration),
         ]
     }
 }
