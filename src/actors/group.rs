@@ -229,7 +229,7 @@ impl Maker {
     fn event(&mut self, profile: ProfileId, mut event: Event) {
         event.timestamp = event.timestamp.min(self.received_at);
         if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
-            self.deny(profile, key, state, event.timestamp);
+            self.deny(profile, key, state);
         }
         self.push(Target::Profile(profile), EntryBody::Event(event));
     }
@@ -247,7 +247,7 @@ impl Maker {
             return;
         }
         change.at = change.at.min(self.received_at);
-        self.deny(profile, change.key.clone(), change.state, change.at);
+        self.deny(profile, change.key.clone(), change.state);
         self.push(Target::Profile(profile), EntryBody::Consent(change));
     }
 
@@ -259,8 +259,12 @@ impl Maker {
         self.append.erasures.push(Erasure { entry: self.last, at: self.received_at, lineage, is_suppressed });
     }
 
-    fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState, at: Timestamp) {
-        self.append.denies.push(Deny { profile, key, denied: state == ConsentState::Withdrawn, at });
+    /// What the next entry withdraws takes force with it. What an entry gives is for the customer to judge: it may be a repeat,
+    /// or late.
+    fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState) {
+        if state == ConsentState::Withdrawn {
+            self.append.denies.push(Deny { profile, key, entry: Offset(self.last.0 + 1) });
+        }
     }
 
     fn quarantine(&mut self, event: &Event, why: Unresolved) {

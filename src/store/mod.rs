@@ -8,6 +8,7 @@ mod bulk;
 mod claim;
 mod clean_up;
 pub mod dead_letters;
+mod denies;
 mod entity;
 pub mod erasure;
 pub mod error;

@@ -141,7 +141,7 @@ const QUARANTINE: Bulk = Bulk {
 
 const REASONS: Renewal = Renewal {
     table: "quarantine",
-    key: "id",
+    key: &["id"],
     columns: &["id", "code", "reason", "mistakes"],
     set: "code = news.code, reason = news.reason, mistakes = news.mistakes",
     unless: "FALSE",

@@ -266,7 +266,7 @@ async fn an_append_is_whole_or_not_there(database: TestDatabase) {
     let append = Append {
         entries: block(1..=2),
         identities: vec![add("user_id", "ada", 7)],
-        denies: vec![Deny { profile, key: ConsentKey::Purpose("ads".to_owned()), denied: true, at: Timestamp(1) }],
+        denies: vec![Deny { profile, key: ConsentKey::Purpose("ads".to_owned()), entry: Offset(1) }],
         outbox: vec![],
         relayed: vec!["r".to_owned()],
         schedules_fired: vec![("weekly".to_owned(), Timestamp(5))],

@@ -2,6 +2,7 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
+mod denied_by_entry;
 mod erasures;
 mod leases;
 mod outbox_turns;
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(leases::Migration),
             Box::new(quarantine_mistakes::Migration),
             Box::new(erasures::Migration),
+            Box::new(denied_by_entry::Migration),
         ]
     }
 }

@@ -133,7 +133,7 @@ impl Durable {
             }
             let person = self.survivor(effect.profile);
             let is_refused =
-                |key: &ConsentKey| self.denies.get(&(person, key.to_string())).is_some_and(|deny| deny.denied);
+                |key: &ConsentKey| self.denies.get(&(person, key.clone())).is_some_and(|(denied, _)| *denied);
             let reaches_the_person =
                 matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
             let is_erased = self.erased.contains(&effect.profile);
