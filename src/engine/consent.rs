@@ -8,7 +8,7 @@ use crate::model::value::ValueMap;
 use crate::model::{ConsentChange, ConsentKey, ConsentState, Moment};
 
 use super::profile::{Consent, Profile};
-use super::transition::Lifted;
+use super::transition::{Cause, Lifted};
 use super::turn::{Happening, Turn};
 
 /// What an event of this name says about consent: the matter and the person's word, or nothing.
@@ -46,14 +46,16 @@ impl Turn<'_> {
         true
     }
 
-    /// Notes what the person said. What they said later wins, whenever we hear of it.
+    /// Notes what the person said: the word that was received last holds, whatever clock it was said by. But a yes that comes
+    /// late, of an import or a device that was away, is as old as it says, and takes no later withdrawal back.
     pub(super) fn note_consent(&mut self, key: ConsentKey, state: ConsentState) {
         match &key {
             ConsentKey::Topic { .. } => {}
             ConsentKey::Purpose(purpose) => self.mirror_purpose(purpose),
             ConsentKey::Everything => self.mirror_all(),
         }
-        let moment = self.moment;
+        let is_old = state == ConsentState::Given && self.cause == Cause::Late;
+        let moment = if is_old { self.moment } else { Moment { at: self.now, ..self.moment } };
         set_consent(&mut self.profile.consents, Consent { key: key.clone(), state, moment });
         self.lift(key);
         let program = self.program;

@@ -389,6 +389,23 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     platform.stop().await;
 }
 
+/// By the clock of a device, which is an hour behind, it was said before the yes.
+#[actix_rt::test]
+async fn a_withdrawal_takes_force_whatever_clock_it_was_said_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::virtual_from(noon());
+    let (platform, mail) = with_a_mail_that_waits(dir.path(), &clock).await;
+    let no = Event { timestamp: clock.now() - Span::HOUR, ..said("s2", "Unsubscribed") };
+    take(&platform, vec![no, shop::track("u2", "Signed Up", Some("ada"), None, &[])]).await;
+    clock.advance(Span::MINUTE.times(2));
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 1, "neither a second try nor another mail");
+    take(&platform, vec![said("s3", "Subscribed"), shop::track("u3", "Signed Up", Some("ada"), None, &[])]).await;
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 2, "whoever agrees again gets mail again");
+    platform.stop().await;
+}
+
 #[actix_rt::test]
 async fn a_yes_that_comes_once_more_takes_no_withdrawal_back() {
     for by in ["an event", "an entry", "a yes of long ago"] {
