@@ -20,6 +20,7 @@ pub mod journal;
 pub mod lease;
 pub mod limit;
 mod migration;
+pub mod named;
 pub mod open;
 pub mod outbox;
 pub mod outcome;

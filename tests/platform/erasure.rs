@@ -231,7 +231,7 @@ async fn no_byte_of_somebody_who_was_erased_is_left_and_nobody_else_is_touched()
     // They are nobody; who comes by their name is somebody new, of whom nothing is known.
     let again = world.tidewater(&["privacy", "erase", "user_id:canary"]).await;
     assert_eq!(again.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("no profile has this id"), "{again:?}");
+    assert!(String::from_utf8_lossy(&again.stderr).contains("no customer has the user id"), "{again:?}");
     world.send(vec![json!({"type": "track", "userId": CANARY, "event": "Product Added", "messageId": "new"})]).await;
     world
         .until("somebody new is known", async |store| {
