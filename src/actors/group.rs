@@ -6,6 +6,7 @@ use crate::engine::transition::Relay;
 use crate::model::{
     ConsentChange, ConsentKey, ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
 };
+use crate::store::identity::Identifier;
 use crate::store::journal::{Append, Deny, Erasure, JournalHead, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::quarantine::NOTHING;
@@ -269,10 +270,13 @@ impl Maker {
 
     fn quarantine(&mut self, event: &Event, why: Unresolved) {
         let (code, mistake) = why.told();
-        let payload = match why {
-            Unresolved::Nameless => serde_json::to_string(event).unwrap_or_default(),
+        let (payload, names) = match why {
+            Unresolved::Nameless => {
+                let names = Identifier::named(None, None, event.previous_id.clone());
+                (serde_json::to_string(event).unwrap_or_default(), names)
+            }
             // Of them nothing is kept, this included.
-            Unresolved::Unwanted => NOTHING.to_owned(),
+            Unresolved::Unwanted => (NOTHING.to_owned(), Vec::new()),
         };
         self.append.quarantined.push(Quarantined {
             source: event.source.clone(),
@@ -281,6 +285,7 @@ impl Maker {
             mistakes: vec![mistake],
             call: None,
             payload,
+            names,
         });
     }
 }

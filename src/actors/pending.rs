@@ -182,7 +182,15 @@ impl Pending {
             Failed::Profile => "could not go on with this profile",
         };
         let mistakes = vec![Mistake::of_all(format!("the engine {doing}: {reason}"))];
-        let row = Quarantined { source, received_at, code: POISON.to_owned(), mistakes, call: None, payload };
+        let row = Quarantined {
+            source,
+            received_at,
+            code: POISON.to_owned(),
+            mistakes,
+            call: None,
+            payload,
+            names: Vec::new(),
+        };
         self.commit.poison.push(Poisoned { profile, skip, row });
         skip
     }

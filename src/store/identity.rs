@@ -23,6 +23,21 @@ pub struct Identifier {
     pub value: String,
 }
 
+impl Identifier {
+    /// All that an event may name somebody by.
+    #[must_use]
+    pub fn named(user_id: Option<String>, anonymous_id: Option<String>, previous_id: Option<String>) -> Vec<Self> {
+        // Of what kind the one before was the event does not say.
+        let names = [
+            ("user_id", user_id),
+            ("anonymous_id", anonymous_id),
+            ("user_id", previous_id.clone()),
+            ("anonymous_id", previous_id),
+        ];
+        names.into_iter().filter_map(|(kind, value)| Some(Self { kind: kind.to_owned(), value: value? })).collect()
+    }
+}
+
 /// What became of a person who had an identifier that nobody has now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ErasedIdentifier {

@@ -61,7 +61,8 @@ impl Database {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
-        let secret = if append.erasures.is_empty() { Vec::new() } else { self.secret(erasure::SECRET).await? };
+        let is_nobody_named = append.erasures.is_empty() && append.quarantined.is_empty();
+        let secret = if is_nobody_named { Vec::new() } else { self.secret(erasure::SECRET).await? };
         let transaction = self.begin().await?;
         let blocks = append.entries.chunks(BLOCK).map(|entries| {
             let (first, last) = (&entries[0], &entries[entries.len() - 1]);
@@ -91,7 +92,7 @@ impl Database {
             append.schedules_fired.iter().map(|(journey, at)| (journey.as_str(), *at)).collect();
         let fired = fired.into_iter().map(|(journey, at)| row![journey, at.0]).collect();
         SCHEDULES.write(&transaction, fired).await?;
-        quarantine::write(&transaction, &append.quarantined).await?;
+        quarantine::write(&transaction, &secret, &append.quarantined).await?;
         quarantine::write_retried(&transaction, &append.retried).await?;
         for erased in &append.erasures {
             erasure::begin(&transaction, &secret, erased).await?;

@@ -85,6 +85,7 @@ fn quarantined(reason: &str, at: i64) -> Quarantined {
         mistakes: vec![Mistake::of_all(reason)],
         call: None,
         payload: "{}".to_owned(),
+        names: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ mod erasures;
 mod leases;
 mod outbox_turns;
 mod quarantine_mistakes;
+mod quarantine_names;
 mod skips;
 mod v1;
 mod v2;
@@ -27,6 +28,7 @@ impl MigratorTrait for Migrator {
             Box::new(quarantine_mistakes::Migration),
             Box::new(erasures::Migration),
             Box::new(denied_by_entry::Migration),
+            Box::new(quarantine_names::Migration),
         ]
     }
 }
