@@ -6,6 +6,7 @@ use crate::engine::transition::Relay;
 use crate::model::{
     ConsentChange, ConsentKey, ConsentState, Deploy, Entry, EntryBody, Event, Offset, ProfileId, Target, Timestamp,
 };
+use crate::store::identity::Identifier;
 use crate::store::journal::{Append, Deny, Erasure, JournalHead, Quarantined, Retried};
 use crate::store::outbox::OutboxUpdate;
 use crate::store::quarantine::NOTHING;
@@ -229,7 +230,7 @@ impl Maker {
     fn event(&mut self, profile: ProfileId, mut event: Event) {
         event.timestamp = event.timestamp.min(self.received_at);
         if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
-            self.deny(profile, key, state, event.timestamp);
+            self.deny(profile, key, state);
         }
         self.push(Target::Profile(profile), EntryBody::Event(event));
     }
@@ -247,7 +248,7 @@ impl Maker {
             return;
         }
         change.at = change.at.min(self.received_at);
-        self.deny(profile, change.key.clone(), change.state, change.at);
+        self.deny(profile, change.key.clone(), change.state);
         self.push(Target::Profile(profile), EntryBody::Consent(change));
     }
 
@@ -259,16 +260,23 @@ impl Maker {
         self.append.erasures.push(Erasure { entry: self.last, at: self.received_at, lineage, is_suppressed });
     }
 
-    fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState, at: Timestamp) {
-        self.append.denies.push(Deny { profile, key, denied: state == ConsentState::Withdrawn, at });
+    /// What the next entry withdraws takes force with it. What an entry gives is for the customer to judge: it may be a repeat,
+    /// or late.
+    fn deny(&mut self, profile: ProfileId, key: ConsentKey, state: ConsentState) {
+        if state == ConsentState::Withdrawn {
+            self.append.denies.push(Deny { profile, key, entry: Offset(self.last.0 + 1) });
+        }
     }
 
     fn quarantine(&mut self, event: &Event, why: Unresolved) {
         let (code, mistake) = why.told();
-        let payload = match why {
-            Unresolved::Nameless => serde_json::to_string(event).unwrap_or_default(),
+        let (payload, names) = match why {
+            Unresolved::Nameless => {
+                let names = Identifier::named(None, None, event.previous_id.clone());
+                (serde_json::to_string(event).unwrap_or_default(), names)
+            }
             // Of them nothing is kept, this included.
-            Unresolved::Unwanted => NOTHING.to_owned(),
+            Unresolved::Unwanted => (NOTHING.to_owned(), Vec::new()),
         };
         self.append.quarantined.push(Quarantined {
             source: event.source.clone(),
@@ -277,6 +285,7 @@ impl Maker {
             mistakes: vec![mistake],
             call: None,
             payload,
+            names,
         });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::Effect;
 use crate::engine::skip::Skip;
-use crate::engine::transition::Relay;
+use crate::engine::transition::{Lifted, Relay};
 use crate::intake::POISON;
 use crate::model::event::PLATFORM_SOURCE;
 use crate::model::{EntryBody, Offset, ProfileId, ShardId, Skipped, Timestamp};
@@ -90,7 +90,7 @@ impl Pending {
     pub(super) fn is_full(&self) -> bool {
         let commit = &self.commit;
         let emitted = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.relays.len();
-        emitted + self.profiles.len() + commit.history.len() > FULL
+        emitted + commit.lifted.len() + self.profiles.len() + commit.history.len() > FULL
     }
 
     /// Whether there are as many states as one commit is to have.
@@ -125,26 +125,29 @@ impl Pending {
     }
 
     /// Adds what cannot wait for the state: it is decided again, with the same ids, should the state be lost.
-    pub(super) fn emit(&mut self, effects: Vec<Effect>, relays: Vec<Relay>) {
-        self.is_empty &= effects.is_empty() && relays.is_empty();
+    pub(super) fn emit(&mut self, profile: ProfileId, effects: Vec<Effect>, lifted: Vec<Lifted>, relays: Vec<Relay>) {
+        self.is_empty &= effects.is_empty() && lifted.is_empty() && relays.is_empty();
         self.bytes += effects.len() * EFFECT;
         self.commit.effects.extend(effects);
+        self.commit.lifted.extend(lifted.into_iter().map(|lifted| (profile, lifted)));
         self.commit.relays.extend(relays);
     }
 
-    /// Takes the effects alone out, which wait for no state: a commit that says nothing new of how far the shard has come.
-    /// One such commit is on its way at a time.
+    /// Takes the effects alone out, and what stops them no more, which wait for no state: a commit that says nothing new of
+    /// how far the shard has come. One such commit is on its way at a time.
     pub(super) fn take_effects(&mut self) -> Option<ShardCommit> {
         // What was decided without something that was passed over is not in the store before that is.
         if self.is_emitting || !self.commit.poison.is_empty() {
             return None;
         }
         let effects = std::mem::take(&mut self.commit.effects);
+        let lifted = std::mem::take(&mut self.commit.lifted);
         self.bytes -= effects.len() * EFFECT;
         let Reached { offset, time } = self.reached;
         self.is_empty = self.profiles.is_empty() && self.commit.relays.is_empty();
-        self.is_emitting = !effects.is_empty();
-        (!effects.is_empty()).then(|| ShardCommit { effects, time, ..ShardCommit::empty(self.commit.shard, offset) })
+        self.is_emitting = !(effects.is_empty() && lifted.is_empty());
+        let emitted = ShardCommit { effects, lifted, time, ..ShardCommit::empty(self.commit.shard, offset) };
+        self.is_emitting.then_some(emitted)
     }
 
     /// Keeps what could not be done, with the reason. What is passed over is told to the journal as well. `applied`: the
@@ -179,7 +182,15 @@ impl Pending {
             Failed::Profile => "could not go on with this profile",
         };
         let mistakes = vec![Mistake::of_all(format!("the engine {doing}: {reason}"))];
-        let row = Quarantined { source, received_at, code: POISON.to_owned(), mistakes, call: None, payload };
+        let row = Quarantined {
+            source,
+            received_at,
+            code: POISON.to_owned(),
+            mistakes,
+            call: None,
+            payload,
+            names: Vec::new(),
+        };
         self.commit.poison.push(Poisoned { profile, skip, row });
         skip
     }

@@ -78,7 +78,9 @@ impl StateWriter {
     /// What the next transaction takes: effects first, and no more than leaves the journal its turn. A shard has one
     /// commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
     fn gather(&mut self) -> Vec<(ShardCommit, oneshot::Sender<()>)> {
-        self.waiting.sort_by_key(|(commit, _)| commit.effects.is_empty() && commit.relays.is_empty());
+        self.waiting.sort_by_key(|(commit, _)| {
+            commit.effects.is_empty() && commit.lifted.is_empty() && commit.relays.is_empty()
+        });
         let (mut count, mut weight) = (0, 0);
         while count < self.waiting.len() && weight < WEIGHT {
             weight += weight_of(&self.waiting[count].0);
@@ -124,7 +126,11 @@ impl StateWriter {
 
 /// About what it costs to write, in profiles.
 fn weight_of(commit: &ShardCommit) -> usize {
-    let rows = commit.memberships.len() + commit.effects.len() + commit.facts.len() + commit.history.len();
+    let rows = commit.memberships.len()
+        + commit.effects.len()
+        + commit.lifted.len()
+        + commit.facts.len()
+        + commit.history.len();
     1 + commit.profiles.len() + rows / 8
 }
 

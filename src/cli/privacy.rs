@@ -61,17 +61,15 @@ somebody new.\n\nExamples:\n  tidewater privacy erase ada\n  tidewater privacy e
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Who {
-    /// `user_id:ada`, `anonymous_id:…`, a profile's id, or a bare user id.
+    /// A bare user id, `user_id:ada`, `anonymous_id:…`, or a profile's id, as it is or as `profile:…`.
     #[arg(value_name = "IDENTIFIER")]
     who: String,
 }
 
 impl Who {
-    /// As the server knows it, fit for a path.
+    /// Fit for a path: whom it names the server knows.
     fn key(&self) -> String {
-        let is_id = self.who.parse::<crate::model::ProfileId>().is_ok();
-        let key = if is_id || self.who.contains(':') { self.who.clone() } else { format!("user_id:{}", self.who) };
-        url::form_urlencoded::byte_serialize(key.as_bytes()).collect::<String>().replace('+', "%20")
+        url::form_urlencoded::byte_serialize(self.who.as_bytes()).collect::<String>().replace('+', "%20")
     }
 }
 

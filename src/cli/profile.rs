@@ -23,7 +23,7 @@ pub(super) enum Command {
 profile show 4f5e0c…32 digits --format json"
     )]
     Show {
-        /// A profile's id, `user_id:ada`, `anonymous_id:…`, or a bare user id.
+        /// A bare user id, `user_id:ada`, `anonymous_id:…`, or a profile's id, as it is or as `profile:…`.
         who: String,
         /// So many of the newest events.
         #[arg(long, default_value_t = 10)]
@@ -49,18 +49,7 @@ pub(super) fn run(command: Command) -> Done {
 }
 
 pub(super) async fn find(store: &Database, who: &str) -> Result<ProfileId, Failure> {
-    if let Ok(id) = who.parse::<ProfileId>() {
-        let profile = store.surviving_profile(id).await?;
-        if store.is_erased(profile).await? {
-            return Err(Failure::new("this person was erased; `tidewater privacy audit` shows the receipts"));
-        }
-        return Ok(profile);
-    }
-    let (kind, value) = who.split_once(':').unwrap_or(("user_id", who));
-    match store.find_profile_by(kind, value).await? {
-        Some(profile) => Ok(profile),
-        None => Err(Failure::new(format!("no profile is known by {kind} `{value}`"))),
-    }
+    store.named(who).await?.map_err(|why| Failure::new(why.to_string()))
 }
 
 /// A profile as it was saved last, and the program that is in force.

@@ -44,7 +44,7 @@ pub(super) enum Command {
     Explain {
         /// Name of the segment.
         segment: String,
-        /// A profile's id, `user_id:ada`, `anonymous_id:…`, or a bare user id.
+        /// A bare user id, `user_id:ada`, `anonymous_id:…`, or a profile's id, as it is or as `profile:…`.
         who: String,
         #[command(flatten)]
         database: DatabaseArguments,

@@ -190,7 +190,9 @@ impl<'a> Turn<'a> {
 
     /// False where the message was taken before.
     fn take_event(&mut self, event: &'a Event) -> bool {
+        let said = consent_of_event(&event.name, &event.properties);
         if !self.profile.seen.is_first(&event.message_id, self.now) {
+            said.into_iter().for_each(|(key, _)| self.lift(key));
             return false;
         }
         self.out.recorded = true;
@@ -211,7 +213,7 @@ impl<'a> Turn<'a> {
             }
             _ => {}
         }
-        if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
+        if let Some((key, state)) = said {
             self.note_consent(key, state);
         }
         if event.kind == EventKind::Platform {

@@ -8,6 +8,7 @@ use crate::model::value::ValueMap;
 use crate::model::{ConsentChange, ConsentKey, ConsentState, Moment};
 
 use super::profile::{Consent, Profile};
+use super::transition::{Cause, Lifted};
 use super::turn::{Happening, Turn};
 
 /// What an event of this name says about consent: the matter and the person's word, or nothing.
@@ -35,6 +36,7 @@ impl Turn<'_> {
     /// event by which a source would have told the same.
     pub(super) fn take_consent(&mut self, change: &ConsentChange) -> bool {
         if !self.profile.seen.is_first(&change.id, self.now) {
+            self.lift(change.key.clone());
             return false;
         }
         self.out.recorded = true;
@@ -44,18 +46,29 @@ impl Turn<'_> {
         true
     }
 
-    /// Notes what the person said. What they said later wins, whenever we hear of it.
+    /// Notes what the person said: the word that was received last holds, whatever clock it was said by. But a yes that comes
+    /// late, of an import or a device that was away, is as old as it says, and takes no later withdrawal back.
     pub(super) fn note_consent(&mut self, key: ConsentKey, state: ConsentState) {
         match &key {
             ConsentKey::Topic { .. } => {}
             ConsentKey::Purpose(purpose) => self.mirror_purpose(purpose),
             ConsentKey::Everything => self.mirror_all(),
         }
-        let moment = self.moment;
-        set_consent(&mut self.profile.consents, Consent { key, state, moment });
+        let is_old = state == ConsentState::Given && self.cause == Cause::Late;
+        let moment = if is_old { self.moment } else { Moment { at: self.now, ..self.moment } };
+        set_consent(&mut self.profile.consents, Consent { key: key.clone(), state, moment });
+        self.lift(key);
         let program = self.program;
         for segment in &program.rules.readers.segments_of_consent {
             self.dirty(*segment);
+        }
+    }
+
+    /// Tells the door of the channels that the person's word on a matter is yes, where it is. Each withdrawal is a denial
+    /// there from the moment it is in the journal, be it a repeat of one that was taken back since.
+    pub(super) fn lift(&mut self, key: ConsentKey) {
+        if self.profile.consent(&key) == Some(ConsentState::Given) {
+            self.out.lifted.push(Lifted { key, up_to: self.moment.offset });
         }
     }
 }

@@ -108,6 +108,7 @@ impl Turn<'_> {
             let strict = ours.map_or_else(|| said.clone(), |ours| stricter(ours, said));
             self.profile.consents.retain(|consent| consent.key != said.key);
             set_consent(&mut self.profile.consents, strict);
+            self.lift(said.key.clone());
         }
     }
 

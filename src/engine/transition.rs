@@ -7,17 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::lang::rules::MessageClass;
 use crate::model::audience_hash::concealed;
 use crate::model::value::ValueMap;
-use crate::model::{EffectId, Entry, EntryBody, ProfileId, RunId, Snapshot, Target, Timestamp, Value};
+use crate::model::{
+    ConsentKey, EffectId, Entry, EntryBody, Offset, ProfileId, RunId, Snapshot, Target, Timestamp, Value,
+};
 
 use super::profile::Profile;
 use super::skip::Skip;
 use super::snapshot;
 
-/// The outcome of one application. Empty where the entry was a repeat or touched nothing.
+/// The outcome of one application. Empty where the entry touched nothing; a repeat can only lift what it denied itself.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Transition {
     pub memberships: Vec<MembershipChange>,
     pub effects: Vec<Effect>,
+    /// What stops no message any more.
+    pub lifted: Vec<Lifted>,
     pub facts: Vec<Fact>,
     /// Entries that must follow: a merge's other half, or events that came for a profile merged away. They are
     /// appended to the journal exactly once (see the store's `relay`).
@@ -33,11 +37,20 @@ impl Transition {
     pub(super) fn append(&mut self, next: Self) {
         self.memberships.extend(next.memberships);
         self.effects.extend(next.effects);
+        self.lifted.extend(next.lifted);
         self.facts.extend(next.facts);
         self.relays.extend(next.relays);
         self.recorded |= next.recorded;
         self.released.extend(next.released);
     }
+}
+
+/// With all that the profile knew up to this entry its word on a matter is yes: no withdrawal up to there stops what is
+/// queued. One that the journal holds beyond it does, though the profile has not heard of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Lifted {
+    pub key: ConsentKey,
+    pub up_to: Offset,
 }
 
 /// A profile entered or left a segment.
@@ -125,7 +138,7 @@ pub struct Origin {
 /// The consent that an effect needs, looked at when deciding and once more at the door of the channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectConsent {
-    pub key: crate::model::ConsentKey,
+    pub key: ConsentKey,
     /// Marketing mail carries an unsubscribe link and is not repeated after an unknown outcome.
     pub class: MessageClass,
 }

@@ -9,8 +9,9 @@ use crate::analytics;
 use crate::engine::explain::profile_view;
 use crate::engine::{Profile, snapshot};
 use crate::model::ProfileId;
+use crate::store::StoreError;
 use crate::store::identity::Identifier;
-use crate::store::{Database, StoreError};
+use crate::store::named::Unnamed;
 
 use super::answer::failure;
 use super::doors::Doors;
@@ -35,27 +36,21 @@ impl Page {
     }
 }
 
-/// `GET /api/v1/profiles/{key}`: a profile by its id, or by `user_id:…` or `anonymous_id:…`.
+/// `GET /api/v1/profiles/{key}`: one customer, however they are named.
 pub(super) async fn profile(key: web::Path<String>, doors: web::Data<Doors>) -> HttpResponse {
-    match find_profile(&doors.database, &key).await {
-        Ok(Some(id)) => show_profile(&doors, id).await.unwrap_or_else(|error| broken(&error)),
-        Ok(None) => failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"),
-        Err(error) => broken(&error),
+    match named(&doors, &key).await {
+        Ok(id) => show_profile(&doors, id).await.unwrap_or_else(|error| broken(&error)),
+        Err(answer) => answer,
     }
 }
 
-/// The profile of a key, and after a merge the one that took it in. Nobody is known who was erased.
-pub(super) async fn find_profile(store: &Database, key: &str) -> Result<Option<ProfileId>, StoreError> {
-    let known = match key.split_once(':') {
-        Some((kind, value)) => store.find_profile_by(kind, value).await?,
-        None => key.parse().ok(),
-    };
-    match known {
-        Some(profile) => {
-            let profile = store.surviving_profile(profile).await?;
-            Ok(if store.is_erased(profile).await? { None } else { Some(profile) })
-        }
-        None => Ok(None),
+/// The profile that a path names, or what to answer.
+pub(super) async fn named(doors: &Doors, key: &str) -> Result<ProfileId, HttpResponse> {
+    match doors.database.named(key).await {
+        Ok(Ok(profile)) => Ok(profile),
+        Ok(Err(why @ Unnamed::Several(_))) => Err(failure(StatusCode::CONFLICT, "ambiguous", &why.to_string())),
+        Ok(Err(why)) => Err(failure(StatusCode::NOT_FOUND, "not_found", &why.to_string())),
+        Err(error) => Err(broken(&error)),
     }
 }
 
@@ -64,9 +59,6 @@ async fn show_profile(doors: &Doors, id: ProfileId) -> Result<HttpResponse, Stor
     let store = &doors.database;
     let saved = store.load_profiles(&[id]).await?.pop();
     let identifiers = store.identifiers_of(id).await?;
-    if saved.is_none() && identifiers.is_empty() {
-        return Ok(failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier"));
-    }
     let mut view = match saved.map(|saved| snapshot::decode(&saved.snapshot)).transpose() {
         Ok(profile) => {
             let profile = profile.unwrap_or_else(|| Profile::new(id));

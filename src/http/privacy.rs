@@ -5,13 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, ProfileId, Timestamp};
+use crate::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, Timestamp};
 use crate::workspace::Program;
 
 use super::answer::{failure, refused};
 use super::body;
 use super::doors::Doors;
-use super::manage::{broken, find_profile};
+use super::manage::{broken, named};
 
 /// Largest body of a word on consent, in bytes.
 const BODY_BYTES: usize = 16 * 1024;
@@ -81,15 +81,6 @@ async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Vec<u8>, H
     body::read(request, payload, BODY_BYTES).await.map_err(unreadable)
 }
 
-/// The profile that a path names, or what to answer.
-async fn who(doors: &Doors, key: &str) -> Result<ProfileId, HttpResponse> {
-    match find_profile(&doors.database, key).await {
-        Ok(Some(profile)) => Ok(profile),
-        Ok(None) => Err(failure(StatusCode::NOT_FOUND, "not_found", "no profile has this id or identifier")),
-        Err(error) => Err(broken(&error)),
-    }
-}
-
 /// `POST /api/v1/profiles/{key}/consent`: a person's word. Answered once it is durable: nothing that it refuses leaves
 /// any more, what is queued included.
 pub(super) async fn consent(
@@ -107,7 +98,7 @@ pub(super) async fn consent(
         Ok(change) => change,
         Err(message) => return failure(StatusCode::BAD_REQUEST, "invalid", &message),
     };
-    let profile = match who(&doors, &key).await {
+    let profile = match named(&doors, &key).await {
         Ok(profile) => profile,
         Err(answer) => return answer,
     };
@@ -145,7 +136,7 @@ pub(super) async fn erase(
         Ok(wish) => wish,
         Err(error) => return failure(StatusCode::BAD_REQUEST, "invalid", &error.to_string()),
     };
-    let profile = match who(&doors, &key).await {
+    let profile = match named(&doors, &key).await {
         Ok(profile) => profile,
         Err(answer) => return answer,
     };

@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::value::RawValue;
 
 use crate::lang::rules::EventDeclaration;
-use crate::model::limit::EVENT_BYTES;
+use crate::model::limit::{EVENT_BYTES, IDENTIFIER_CHARS};
 use crate::model::{Event, EventKind, Timestamp, platform_event};
+use crate::store::identity::Identifier;
 use crate::store::journal::{Mistake, Quarantined};
 use crate::workspace::Program;
 
 use super::decode::{Shared, decode};
-use super::field::{Fields, object};
+use super::field::{Fields, id, object};
 use super::plan::check_event;
 use super::refusal::Refusal;
 use super::request::Request;
@@ -165,7 +166,15 @@ pub(super) fn quarantined(
         mistakes: mistakes(refusals),
         call: Some(shared.call.name().to_owned()),
         payload: payload(raw, fields, shared),
+        names: names(fields),
     }
+}
+
+/// Whom the event names, as far as that can be read, whatever is wrong with the rest of it.
+fn names(fields: &Fields<'_>) -> Vec<Identifier> {
+    let [user_id, anonymous_id, previous_id] =
+        ["userId", "anonymousId", "previousId"].map(|name| id(fields, name, IDENTIFIER_CHARS).ok().flatten());
+    Identifier::named(user_id, anonymous_id, previous_id)
 }
 
 /// The short word for all of it.

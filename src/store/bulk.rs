@@ -54,7 +54,7 @@ impl Bulk {
 /// How columns of rows that are there are written anew.
 pub(super) struct Renewal {
     pub(super) table: &'static str,
-    pub(super) key: &'static str,
+    pub(super) key: &'static [&'static str],
     /// Names of a row's values, the key among them.
     pub(super) columns: &'static [&'static str],
     /// The assignments; `news` has the columns.
@@ -68,10 +68,12 @@ impl Renewal {
     pub(super) async fn write(&self, database: &impl ConnectionTrait, rows: Vec<Row>) -> Result<(), DbErr> {
         let Self { table, key, columns, set, unless } = self;
         let names = columns.join(", ");
+        let is_it: Vec<String> = key.iter().map(|column| format!("{table}.{column} = news.{column}")).collect();
+        let is_it = is_it.join(" AND ");
         let sql = |values: &str| {
             format!(
                 "WITH news ({names}) AS (VALUES {values}) UPDATE {table} SET {set} FROM news \
-                 WHERE {table}.{key} = news.{key} AND NOT ({unless})"
+                 WHERE {is_it} AND NOT ({unless})"
             )
         };
         in_chunks(database, columns.len(), rows, sql).await

@@ -10,7 +10,8 @@ use sea_orm::{
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 
 use super::bulk::{Bulk, Conflict, row};
-use super::entity::{deny, identity, merged_profile};
+use super::denies;
+use super::entity::{identity, merged_profile};
 use super::error::parse_id;
 use super::{Database, StoreError};
 
@@ -20,6 +21,21 @@ pub struct Identifier {
     /// `user_id` or `anonymous_id`.
     pub kind: String,
     pub value: String,
+}
+
+impl Identifier {
+    /// All that an event may name somebody by.
+    #[must_use]
+    pub fn named(user_id: Option<String>, anonymous_id: Option<String>, previous_id: Option<String>) -> Vec<Self> {
+        // Of what kind the one before was the event does not say.
+        let names = [
+            ("user_id", user_id),
+            ("anonymous_id", anonymous_id),
+            ("user_id", previous_id.clone()),
+            ("anonymous_id", previous_id),
+        ];
+        names.into_iter().filter_map(|(kind, value)| Some(Self { kind: kind.to_owned(), value: value? })).collect()
+    }
 }
 
 /// What became of a person who had an identifier that nobody has now.
@@ -88,22 +104,7 @@ async fn merge(
         .on_conflict(OnConflict::column(merged_profile::Column::Loser).do_nothing().to_owned())
         .exec_without_returning(transaction)
         .await?;
-    // What the loser refused the winner refuses: the stricter word holds.
-    let refused = deny::Entity::find().filter(deny::Column::Profile.eq(&loser)).filter(deny::Column::Denied.eq(true));
-    for said in refused.all(transaction).await? {
-        let row = deny::ActiveModel {
-            profile: Set(winner.clone()),
-            consent: Set(said.consent),
-            denied: Set(true),
-            at: Set(said.at),
-        };
-        let key = [deny::Column::Profile, deny::Column::Consent];
-        deny::Entity::insert(row)
-            .on_conflict(OnConflict::columns(key).update_column(deny::Column::Denied).to_owned())
-            .exec_without_returning(transaction)
-            .await?;
-    }
-    Ok(())
+    denies::hand_on(transaction, &loser, &winner, entry).await
 }
 
 /// Identifiers of one query: bounds its size.

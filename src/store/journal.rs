@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::engine::Skips;
 use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, packed};
 
 use super::bulk::{Bulk, Conflict, row};
+use super::denies;
 use super::entity::{deploy, journal_block, relay, schedule_fired};
 use super::erasure;
 pub use super::erasure::Erasure;
@@ -24,7 +25,7 @@ pub struct Append {
     /// In order of offset, without gaps, all with the same `received_at`.
     pub entries: Vec<Entry>,
     pub identities: Vec<IdentityChange>,
-    /// Withdrawals (and their reversal) that the claim of an effect reads.
+    /// Withdrawals, as the claim of an effect reads them.
     pub denies: Vec<Deny>,
     pub outbox: Vec<OutboxUpdate>,
     /// Ids of relays that these entries carry out; their rows go.
@@ -45,13 +46,13 @@ pub struct JournalHead {
     pub received_at: Timestamp,
 }
 
-/// A profile's consent as the claim of an effect sees it: present while withdrawn.
+/// A withdrawal as the claim of an effect sees it. It takes force with its entry, whatever clock the person's device has, and
+/// holds until the profile says that it knows of it and its word is yes ([`Lifted`](crate::engine::transition::Lifted)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deny {
     pub profile: ProfileId,
     pub key: ConsentKey,
-    pub denied: bool,
-    pub at: Timestamp,
+    pub entry: Offset,
 }
 
 impl Database {
@@ -60,7 +61,8 @@ impl Database {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
-        let secret = if append.erasures.is_empty() { Vec::new() } else { self.secret(erasure::SECRET).await? };
+        let is_nobody_named = append.erasures.is_empty() && append.quarantined.is_empty();
+        let secret = if is_nobody_named { Vec::new() } else { self.secret(erasure::SECRET).await? };
         let transaction = self.begin().await?;
         let blocks = append.entries.chunks(BLOCK).map(|entries| {
             let (first, last) = (&entries[0], &entries[entries.len() - 1]);
@@ -75,8 +77,9 @@ impl Database {
             }
         }
         skips::write(&transaction, Skips::of_journal(&append.entries).iter()).await?;
+        // Before the merges, which hand them on: each is of whoever the person was at its entry.
+        denies::write(&transaction, &append.denies).await?;
         identity::write(&transaction, &append.identities, &append.entries).await?;
-        write_denies(&transaction, &append.denies).await?;
         outbox::update(&transaction, &append.outbox).await?;
         for ids in append.relayed.chunks(AT_ONCE) {
             relay::Entity::delete_many()
@@ -89,7 +92,7 @@ impl Database {
             append.schedules_fired.iter().map(|(journey, at)| (journey.as_str(), *at)).collect();
         let fired = fired.into_iter().map(|(journey, at)| row![journey, at.0]).collect();
         SCHEDULES.write(&transaction, fired).await?;
-        quarantine::write(&transaction, &append.quarantined).await?;
+        quarantine::write(&transaction, &secret, &append.quarantined).await?;
         quarantine::write_retried(&transaction, &append.retried).await?;
         for erased in &append.erasures {
             erasure::begin(&transaction, &secret, erased).await?;
@@ -178,30 +181,3 @@ pub(super) const BLOCKS: Bulk = Bulk {
 };
 const SCHEDULES: Bulk =
     Bulk { table: "schedule_fired", columns: &["journey", "at"], conflict: Conflict::Replace(&["journey"], &["at"]) };
-
-const DENIES: Bulk = Bulk {
-    table: "deny",
-    columns: &["profile", "consent", "denied", "at"],
-    // What was said later wins, whenever we hear of it; of what was said at once, the no: the yes may be a repeat.
-    conflict: Conflict::Clause(
-        "ON CONFLICT (profile, consent) DO UPDATE SET denied = excluded.denied, at = excluded.at \
-         WHERE deny.at < excluded.at OR (deny.at = excluded.at AND excluded.denied)",
-    ),
-};
-
-/// Keeps the last word on each matter, by when it was said, as the engine does. A profile that was merged (perhaps in
-/// this very transaction) speaks for its winner.
-async fn write_denies(transaction: &DatabaseTransaction, denies: &[Deny]) -> Result<(), StoreError> {
-    let speakers: Vec<ProfileId> = denies.iter().map(|deny| deny.profile).collect();
-    let survivors = identity::survivors(transaction, &speakers).await?;
-    let mut last: BTreeMap<(ProfileId, String), &Deny> = BTreeMap::new();
-    for deny in denies {
-        let profile = survivors.get(&deny.profile).copied().unwrap_or(deny.profile);
-        let known = last.entry((profile, deny.key.to_string())).or_insert(deny);
-        if (known.at, known.denied) <= (deny.at, deny.denied) {
-            *known = deny;
-        }
-    }
-    let rows = last.into_iter().map(|((profile, key), deny)| row![profile.to_string(), key, deny.denied, deny.at.0]);
-    Ok(DENIES.write(transaction, rows.collect()).await?)
-}

@@ -138,7 +138,7 @@ pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
 
 const STANDINGS: Renewal = Renewal {
     table: "outbox",
-    key: "effect",
+    key: &["effect"],
     columns: &["effect", "status", "detail", "updated_at", "not_before"],
     // What is to be tried again joins the others once more.
     set: "queue = '', status = news.status, detail = news.detail, updated_at = news.updated_at, \

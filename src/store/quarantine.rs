@@ -12,7 +12,9 @@ use crate::model::id::hash_parts;
 
 use super::bulk::{Bulk, Conflict, Renewal, Row, delete, row};
 use super::entity::quarantine;
+use super::erasure::hash;
 use super::error::to_json;
+use super::identity::Identifier;
 use super::state::Poisoned;
 use super::{Database, StoreError};
 
@@ -28,6 +30,9 @@ pub struct Quarantined {
     pub call: Option<String>,
     /// The event as it came, as JSON, with what its request said for it.
     pub payload: String,
+    /// Whom it names, as far as that could be read: kept as hashes, by which the row is found when they are to be forgotten. A
+    /// row that is read has none.
+    pub names: Vec<Identifier>,
 }
 
 /// One thing that is wrong.
@@ -135,36 +140,46 @@ pub struct Retried {
 
 const QUARANTINE: Bulk = Bulk {
     table: "quarantine",
-    columns: &["id", "source", "received_at", "code", "reason", "payload", "mistakes", "call"],
+    columns: &["id", "source", "received_at", "code", "reason", "payload", "mistakes", "call", "named"],
     conflict: Conflict::Ignore,
 };
 
 const REASONS: Renewal = Renewal {
     table: "quarantine",
-    key: "id",
+    key: &["id"],
     columns: &["id", "code", "reason", "mistakes"],
     set: "code = news.code, reason = news.reason, mistakes = news.mistakes",
     unless: "FALSE",
 };
 
 /// Keeps what came to the door. The same thing twice in one instant is one.
-pub(super) async fn write(transaction: &DatabaseTransaction, items: &[Quarantined]) -> Result<(), StoreError> {
+pub(super) async fn write(
+    transaction: &DatabaseTransaction,
+    secret: &[u8],
+    items: &[Quarantined],
+) -> Result<(), StoreError> {
     let rows = items.iter().map(|item| {
         let reason = item.reason();
         let parts: [&[u8]; 4] =
             [item.source.as_bytes(), &item.received_at.0.to_be_bytes(), reason.as_bytes(), item.payload.as_bytes()];
-        kept(format!("{:032x}", hash_parts("quarantine", &parts)), item)
+        kept(format!("{:032x}", hash_parts("quarantine", &parts)), item, named(secret, &item.names))
     });
     Ok(QUARANTINE.write(transaction, rows.collect::<Result<_, _>>()?).await?)
 }
 
-/// Keeps what the engine failed on.
+/// The hashes of names, one after the other.
+fn named(secret: &[u8], names: &[Identifier]) -> String {
+    let hashes: Vec<String> = names.iter().map(|name| hash(secret, &name.kind, &name.value)).collect();
+    hashes.join(" ")
+}
+
+/// Keeps what the engine failed on. Its payload names the profile.
 pub(super) async fn write_poison(transaction: &DatabaseTransaction, poison: &[&Poisoned]) -> Result<(), StoreError> {
-    let rows = poison.iter().map(|poisoned| kept(poisoned.id(), &poisoned.row));
+    let rows = poison.iter().map(|poisoned| kept(poisoned.id(), &poisoned.row, String::new()));
     Ok(QUARANTINE.write(transaction, rows.collect::<Result<_, _>>()?).await?)
 }
 
-fn kept(id: String, item: &Quarantined) -> Result<Row, StoreError> {
+fn kept(id: String, item: &Quarantined, named: String) -> Result<Row, StoreError> {
     Ok(row![
         id,
         item.source.as_str(),
@@ -174,6 +189,7 @@ fn kept(id: String, item: &Quarantined) -> Result<Row, StoreError> {
         item.payload.as_str(),
         to_json(&item.mistakes)?,
         item.call.as_deref(),
+        named,
     ])
 }
 
@@ -187,6 +203,7 @@ pub(super) async fn write_retried(transaction: &DatabaseTransaction, retried: &R
     if !retried.emptied.is_empty() {
         quarantine::Entity::update_many()
             .col_expr(quarantine::Column::Payload, Expr::value(NOTHING))
+            .col_expr(quarantine::Column::Named, Expr::value(""))
             .filter(quarantine::Column::Id.is_in(retried.emptied.iter().map(String::as_str)))
             .exec(transaction)
             .await?;
@@ -235,13 +252,16 @@ impl Database {
 }
 
 fn item(row: quarantine::Model) -> Result<(String, Quarantined), StoreError> {
-    let quarantine::Model { id, source, received_at, code, reason, payload, mistakes, call } = row;
+    let quarantine::Model { id, source, received_at, code, reason, payload, mistakes, call, named: _ } = row;
     let mistakes = match mistakes {
         Some(mistakes) => serde_json::from_str(&mistakes)
             .map_err(|error| StoreError::Corrupt(format!("the quarantine, `{id}`: {error}")))?,
         None => apart(&reason),
     };
-    Ok((id, Quarantined { source, received_at: Timestamp(received_at), code, mistakes, call, payload }))
+    Ok((
+        id,
+        Quarantined { source, received_at: Timestamp(received_at), code, mistakes, call, payload, names: Vec::new() },
+    ))
 }
 
 #[cfg(test)]

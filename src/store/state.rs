@@ -9,7 +9,7 @@ use sea_orm::{
 };
 
 use crate::engine::skip::Skip;
-use crate::engine::transition::Relay;
+use crate::engine::transition::{Lifted, Relay};
 use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
@@ -19,7 +19,7 @@ use super::error::{parse_id, to_json};
 use super::journal::Quarantined;
 use super::transaction::Force;
 use super::{Database, StoreError};
-use super::{facts, history, outbox, quarantine, skips};
+use super::{denies, facts, history, outbox, quarantine, skips};
 
 /// What one shard changed between two of its offsets.
 #[derive(Debug, Clone)]
@@ -32,6 +32,8 @@ pub struct ShardCommit {
     pub profiles: Vec<SavedProfile>,
     pub memberships: Vec<(ProfileId, MembershipChange)>,
     pub effects: Vec<Effect>,
+    /// Withdrawals that stop no message any more.
+    pub lifted: Vec<(ProfileId, Lifted)>,
     pub facts: Vec<(ProfileId, Fact)>,
     /// Entries whose event counted: rows of the profile's history.
     pub history: Vec<(ProfileId, Entry)>,
@@ -68,6 +70,7 @@ impl ShardCommit {
             profiles: Vec::new(),
             memberships: Vec::new(),
             effects: Vec::new(),
+            lifted: Vec::new(),
             facts: Vec::new(),
             history: Vec::new(),
             relays: Vec::new(),
@@ -109,6 +112,7 @@ impl Database {
         let effects: Result<Vec<_>, _> =
             commits.iter().flat_map(|commit| &commit.effects).map(outbox::decided).collect();
         outbox::OUTBOX.write(&transaction, effects?).await?;
+        denies::lift(&transaction, commits.iter().flat_map(|commit| &commit.lifted)).await?;
         facts::write(&transaction, commits).await?;
         history::write(&transaction, commits).await?;
         let relays = commits.iter().flat_map(|commit| std::iter::repeat(commit.offset).zip(&commit.relays));
@@ -303,7 +307,7 @@ async fn is_there(transaction: &DatabaseTransaction, commits: &[ShardCommit]) ->
         commit.relays.iter().for_each(|relay| relay.id.hash(&mut hasher));
         commit.history.iter().for_each(|(profile, entry)| (profile, entry.offset).hash(&mut hasher));
         commit.poison.iter().for_each(|poisoned| poisoned.id().hash(&mut hasher));
-        (&commit.memberships, &commit.facts).hash(&mut hasher);
+        (&commit.memberships, &commit.lifted, &commit.facts).hash(&mut hasher);
     }
     let mark = format!("{:016x}", hasher.finish());
     let known = setting::Entity::find_by_id(LAST_COMMIT.to_owned()).one(transaction).await?;

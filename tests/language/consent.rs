@@ -45,7 +45,7 @@ fn an_entry_means_what_the_event_of_a_source_means() {
         person.event(0, identify(r#"{"email": "ada@example.com"}"#));
     }
     for (id, state, at, name) in words {
-        // The last is heard of late, and takes nothing back.
+        // The last comes late, and takes nothing back.
         let arrives = if id == "c" { 20 } else { at };
         let change = word(id, news(), state, at);
         let mut event = platform(name, r#"{"topic": "news", "channel": "email", "by": "api"}"#);
@@ -59,6 +59,42 @@ fn an_entry_means_what_the_event_of_a_source_means() {
     }
     assert_eq!(by_entry.segments(), ["leavers"]);
     assert_eq!(by_entry.profile.consents(), by_event.profile.consents());
+}
+
+/// Words (what, received, said) in the order of their coming, and what holds.
+#[test]
+fn no_yes_is_kept_against_a_withdrawal_that_was_received_later() {
+    use ConsentState::{Given, Withdrawn};
+    let year = 365 * 24 * 60;
+    for (words, holds) in [
+        // By a clock that is an hour behind, or of an import.
+        (vec![(Given, 100, 100), (Withdrawn, 101, 41)], Withdrawn),
+        (vec![(Given, 100, 100), (Withdrawn, 101, 101 - year)], Withdrawn),
+        (vec![(Given, 100, 100), (Withdrawn, 100, 99)], Withdrawn),
+        // By a clock that is behind a little, an hour, or a year.
+        (vec![(Withdrawn, 100, 100), (Given, 101, 97)], Given),
+        (vec![(Withdrawn, 100, 100), (Given, 101, 41)], Withdrawn),
+        (vec![(Withdrawn, 100, 41), (Given, 101, 42)], Withdrawn),
+        (vec![(Withdrawn, 100, 100), (Given, 101, 101 - year)], Withdrawn),
+        // Of an hour ago, which is after the no.
+        (vec![(Withdrawn, 100, 100), (Given, 300, 240)], Given),
+        (vec![(Given, 100, 100 - year), (Withdrawn, 101, 101), (Given, 102, 102)], Given),
+        (vec![(Withdrawn, 100, 100), (Given, 101, 101), (Given, 102, 102 - year), (Withdrawn, 103, 103)], Withdrawn),
+        // Of one instant: as they came.
+        (vec![(Withdrawn, 100, 100), (Given, 100, 100)], Given),
+        (vec![(Given, 100, 100), (Withdrawn, 100, 100)], Withdrawn),
+    ] {
+        let mut ada = Person::new("ada", program(RULES, WELCOME));
+        for (number, (state, received, said)) in words.iter().enumerate() {
+            let change = word(&format!("w{number}"), news(), *state, *said);
+            let told = ada.entry(*received, EntryBody::Consent(change));
+            let is_yes = ada.profile.consent(&news()) == Some(Given);
+            let lifted: Vec<_> = told.lifted.iter().map(|lifted| lifted.up_to).collect();
+            let known = is_yes.then(|| ada.profile.applied());
+            assert_eq!(lifted, known.into_iter().collect::<Vec<_>>(), "what the door hears: {words:?}");
+        }
+        assert_eq!(ada.profile.consent(&news()), Some(holds), "{words:?}");
+    }
 }
 
 #[test]

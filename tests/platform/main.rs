@@ -13,6 +13,7 @@ mod erasure;
 mod fenced;
 mod hooks;
 mod mail;
+mod named;
 mod outbox;
 mod overload;
 mod owners;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use tidewater::engine::transition::{EffectConsent, Origin};
+use tidewater::engine::transition::{EffectConsent, Lifted, Origin};
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
-use tidewater::model::{ConsentKey, EffectId, EntryBody, Offset, ProfileId, RunId, Timestamp, Value};
+use tidewater::model::{ConsentKey, EffectId, Entry, EntryBody, Offset, ProfileId, RunId, Target, Timestamp, Value};
 use tidewater::store::Database;
 use tidewater::store::dead_letters::Selection;
 use tidewater::store::home::{Drop, Hold};
@@ -30,6 +30,7 @@ on_both_databases!(
     what_waited_before_there_were_turns_gets_its_turn,
     of_an_audience_update_that_is_dropped_the_person_hears,
     nothing_is_taken_while_sending_is_held,
+    what_was_denied_by_time_stays_denied_by_entry,
 );
 
 fn effect(id: u128, decided_at: i64) -> Effect {
@@ -82,6 +83,10 @@ async fn the_oldest_that_are_due_are_taken_first(database: TestDatabase) {
     assert_eq!(store.outbox_open().await.unwrap(), 5, "taken is not done");
 }
 
+async fn lift(store: &Database, lifted: Vec<(ProfileId, Lifted)>) {
+    store.commit(&[ShardCommit { lifted, ..ShardCommit::empty(ProfileId(1).shard(), Offset(60)) }]).await.unwrap();
+}
+
 async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
     let store = database.open().await;
     let key = ConsentKey::Topic { topic: "news".to_owned(), channel: "email".to_owned() };
@@ -89,11 +94,10 @@ async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
     let with_consent = |id| Effect { consent: about.clone(), ..effect(id, 10) };
     let expiring = |id, at| Effect { expires_at: Some(Timestamp(at)), ..effect(id, 10) };
     decide(&store, vec![with_consent(1), with_consent(2), effect(3, 10), expiring(4, 100), expiring(5, 101)]).await;
-    let deny =
-        |id, key: &ConsentKey, denied, at| Deny { profile: ProfileId(id), key: key.clone(), denied, at: Timestamp(at) };
+    let deny = |id, key: &ConsentKey, entry| Deny { profile: ProfileId(id), key: key.clone(), entry: Offset(entry) };
     let other = ConsentKey::Purpose("ads".to_owned());
     // 1 withdraws; 2 withdraws something else; 3 needs no consent.
-    let denies = vec![deny(1, &key, true, 50), deny(2, &other, true, 50), deny(3, &key, true, 50)];
+    let denies = vec![deny(1, &key, 50), deny(2, &other, 50), deny(3, &key, 50)];
     store.append(&Append { denies, ..Append::default() }).await.unwrap();
     let claim = store.claim("crm", Timestamp(100), &Room::of(10)).await.unwrap();
     let ids = |effects: &[Effect]| effects.iter().map(|one| one.id.0).collect::<Vec<_>>();
@@ -104,7 +108,7 @@ async fn consent_and_expiry_are_looked_at_when_taking(database: TestDatabase) {
     // Left to the caller to report, they stand where they stood.
     assert_eq!(store.effect(EffectId(1)).await.unwrap(), Some((with_consent(1), OutboxStatus::Ready)));
     // Agreed to again, it may go.
-    store.append(&Append { denies: vec![deny(1, &key, false, 60)], ..Append::default() }).await.unwrap();
+    lift(&store, vec![(ProfileId(1), Lifted { key, up_to: Offset(60) })]).await;
     assert_eq!(taken(&store, 100, 10).await, [1]);
 }
 
@@ -222,17 +226,17 @@ async fn many_are_looked_at_and_told_of_in_one_transaction(database: TestDatabas
     let consent = EffectConsent { key: key.clone(), class: MessageClass::Marketing };
     let asks = |id| Effect { consent: Some(consent.clone()), ..effect(id, 10) };
     decide(&store, (1..=EFFECTS).map(asks).collect()).await;
-    // Every third is refused, some of them by two words of which the later holds, whichever comes last.
-    let said = |id: u128| {
-        let refused = id.is_multiple_of(3);
-        let word = |denied, at| Deny { profile: ProfileId(id), key: key.clone(), denied, at: Timestamp(at) };
-        if id.is_multiple_of(2) {
-            [word(refused, 60), word(!refused, 50)]
-        } else {
-            [word(!refused, 50), word(refused, 60)]
-        }
+    // All are refused, some of them twice, and all but every third are lifted again.
+    let refused = |id: u128| {
+        let word = |entry| Deny { profile: ProfileId(id), key: key.clone(), entry: Offset(entry) };
+        if id.is_multiple_of(2) { vec![word(60), word(50)] } else { vec![word(50)] }
     };
-    store.append(&Append { denies: (1..=EFFECTS).flat_map(said).collect(), ..Append::default() }).await.unwrap();
+    store.append(&Append { denies: (1..=EFFECTS).flat_map(refused).collect(), ..Append::default() }).await.unwrap();
+    let lifted = (1..=EFFECTS).map(|id| {
+        let up_to = Offset(if id.is_multiple_of(3) { 49 } else { 60 });
+        (ProfileId(id), Lifted { key: key.clone(), up_to })
+    });
+    lift(&store, lifted.collect()).await;
     let claim = store.claim("crm", Timestamp(100), &Room::of(1_000)).await.unwrap();
     let suppressed: Vec<_> = claim.suppressed.iter().map(|effect| effect.id.0).collect();
     assert_eq!(suppressed, (1..=EFFECTS).filter(|id| id.is_multiple_of(3)).collect::<Vec<_>>());
@@ -377,6 +381,26 @@ async fn what_waited_before_there_were_turns_gets_its_turn(database: TestDatabas
     assert_eq!(taken(&store, 100, 3).await, [4, 1, 3]);
     decide(&store, vec![of("b", 5)]).await;
     assert_eq!(taken(&store, 100, 3).await, [2, 5]);
+}
+
+async fn what_was_denied_by_time_stays_denied_by_entry(database: TestDatabase) {
+    let store = database.open().await;
+    let key = ConsentKey::Topic { topic: "news".to_owned(), channel: "email".to_owned() };
+    let about = EffectConsent { key: key.clone(), class: MessageClass::Marketing };
+    decide(&store, vec![Effect { consent: Some(about), ..effect(1, 10) }]).await;
+    let (target, body) = (Target::Profile(ProfileId(1)), EntryBody::Erased);
+    let entries = vec![Entry { offset: Offset(1), received_at: Timestamp(5), target, body }];
+    let denies = vec![Deny { profile: ProfileId(1), key: key.clone(), entry: Offset(1) }];
+    store.append(&Append { entries, denies, ..Append::default() }).await.unwrap();
+    store.close().await;
+    database.tamper("ALTER TABLE deny DROP COLUMN entry").await;
+    database.tamper("ALTER TABLE deny ADD COLUMN at bigint NOT NULL DEFAULT 5").await;
+    database.tamper("DELETE FROM seaql_migrations WHERE version = 'denied_by_entry'").await;
+    let store = database.open().await;
+    lift(&store, vec![(ProfileId(1), Lifted { key: key.clone(), up_to: Offset(0) })]).await;
+    assert_eq!(store.claim("crm", Timestamp(100), &Room::of(10)).await.unwrap().suppressed.len(), 1);
+    lift(&store, vec![(ProfileId(1), Lifted { key, up_to: Offset(2) })]).await;
+    assert_eq!(taken(&store, 100, 10).await, [1]);
 }
 
 async fn of_an_audience_update_that_is_dropped_the_person_hears(database: TestDatabase) {

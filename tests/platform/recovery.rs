@@ -10,7 +10,8 @@ use tidewater::channels::Outcome;
 use tidewater::channels::breaker::Contact;
 use tidewater::engine::Sound;
 use tidewater::engine::{Effect, snapshot};
-use tidewater::model::{Event, ProfileId, Span, Timestamp};
+use tidewater::model::value::ValueMap;
+use tidewater::model::{ConsentChange, ConsentKey, ConsentSource, ConsentState, Event, ProfileId, Span, Timestamp};
 use tidewater::store::Database;
 use tidewater::store::outbox::OutboxStatus;
 use tidewater::workspace::Program;
@@ -322,10 +323,27 @@ async fn a_schedule_comes_up_for_everyone_and_is_made_up_for_once_after_a_downti
     platform.stop().await;
 }
 
-#[actix_rt::test]
-async fn a_withdrawn_consent_stops_what_is_already_queued() {
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Clock::virtual_from(noon());
+const NEWSLETTER: [(&str, &str); 2] = [("topic", "newsletter"), ("channel", "email")];
+
+/// A word of Ada's on the newsletter, said now.
+fn said(id: &str, name: &str) -> Event {
+    shop::track(id, name, Some("ada"), None, &NEWSLETTER)
+}
+
+fn given(id: &str, at: Timestamp) -> ConsentChange {
+    ConsentChange {
+        id: id.to_owned(),
+        key: ConsentKey::Topic { topic: "newsletter".to_owned(), channel: "email".to_owned() },
+        state: ConsentState::Given,
+        by: ConsentSource::Api,
+        at,
+        note: None,
+        message: ValueMap::new(),
+    }
+}
+
+/// Ada has agreed, by an event and by an entry, and a mail to her was tried once and is to be tried again in a minute.
+async fn with_a_mail_that_waits(dir: &Path, clock: &Clock) -> (Running, Arc<Notes>) {
     let mail = Arc::new(Notes {
         ids: Mutex::default(),
         answer: |_| Outcome::RetryAt {
@@ -339,18 +357,27 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     files[2].1.push_str(shop::WELCOME);
     files.push(("templates/hello.txt".to_owned(), "Hello\n".to_owned()));
     let carriers: BTreeMap<String, Arc<dyn Carrier>> = [("email".to_owned(), mail.clone() as Arc<dyn Carrier>)].into();
-    let platform = start_with(dir.path(), files, &clock, carriers).await;
+    let platform = start_with(dir, files, clock, carriers).await;
     let mut who = shop::track("i1", "Identified", Some("ada"), None, &[]);
     who.kind = tidewater::model::EventKind::Identify;
     who.traits.insert("email".to_owned(), "ada@example.com".into());
-    let about = [("topic", "newsletter"), ("channel", "email")];
-    let yes = shop::track("s1", "Subscribed", Some("ada"), None, &about);
-    take(&platform, vec![who, yes, shop::track("u1", "Signed Up", Some("ada"), None, &[])]).await;
+    take(&platform, vec![who, said("s1", "Subscribed")]).await;
+    let ada = profile_of(&platform.store, "user_id", "ada").await;
+    platform.consent(ada, given("w1", clock.now())).await.unwrap();
+    take(&platform, vec![shop::track("u1", "Signed Up", Some("ada"), None, &[])]).await;
     platform.settle().await;
     assert_eq!(mail.ids().len(), 1, "the first try");
+    (platform, mail)
+}
+
+#[actix_rt::test]
+async fn a_withdrawn_consent_stops_what_is_already_queued() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::virtual_from(noon());
+    let (platform, mail) = with_a_mail_that_waits(dir.path(), &clock).await;
     let ada = profile_of(&platform.store, "user_id", "ada").await;
-    let mut no = shop::track("s2", "Unsubscribed", None, None, &about);
-    no.kind = tidewater::model::EventKind::Platform;
+    let mut no = said("s2", "Unsubscribed");
+    (no.kind, no.user_id) = (tidewater::model::EventKind::Platform, None);
     platform.record(ada, no).await.unwrap();
     clock.advance(Span::MINUTE.times(2));
     platform.settle().await;
@@ -360,6 +387,54 @@ async fn a_withdrawn_consent_stops_what_is_already_queued() {
     let history = platform.store.profile_history(ada, 20).await.unwrap();
     assert!(history.iter().any(|item| item.event.name == "Email Suppressed"), "and the customer's history says so");
     platform.stop().await;
+}
+
+/// By the clock of a device, which is an hour behind, it was said before the yes.
+#[actix_rt::test]
+async fn a_withdrawal_takes_force_whatever_clock_it_was_said_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::virtual_from(noon());
+    let (platform, mail) = with_a_mail_that_waits(dir.path(), &clock).await;
+    let no = Event { timestamp: clock.now() - Span::HOUR, ..said("s2", "Unsubscribed") };
+    take(&platform, vec![no, shop::track("u2", "Signed Up", Some("ada"), None, &[])]).await;
+    clock.advance(Span::MINUTE.times(2));
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 1, "neither a second try nor another mail");
+    take(&platform, vec![said("s3", "Subscribed"), shop::track("u3", "Signed Up", Some("ada"), None, &[])]).await;
+    platform.settle().await;
+    assert_eq!(mail.ids().len(), 2, "whoever agrees again gets mail again");
+    platform.stop().await;
+}
+
+#[actix_rt::test]
+async fn a_yes_that_comes_once_more_takes_no_withdrawal_back() {
+    for by in ["an event", "an entry", "a yes of long ago"] {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Clock::virtual_from(noon());
+        let (platform, mail) = with_a_mail_that_waits(dir.path(), &clock).await;
+        let ada = profile_of(&platform.store, "user_id", "ada").await;
+        clock.advance(Span::SECOND);
+        take(&platform, vec![said("s2", "Unsubscribed")]).await;
+        clock.advance(Span::SECOND);
+        // Whoever repeats a word without saying when it was said gives it a new time.
+        match by {
+            "an event" => take(&platform, vec![said("s1", "Subscribed")]).await,
+            "an entry" => drop(platform.consent(ada, given("w1", clock.now())).await.unwrap()),
+            _ => drop(platform.consent(ada, given("w0", noon() - Span::DAY)).await.unwrap()),
+        }
+        clock.advance(Span::MINUTE.times(2));
+        platform.settle().await;
+        assert_eq!(mail.ids().len(), 1, "{by}: there is no second try");
+        take(&platform, vec![shop::track("u2", "Signed Up", Some("ada"), None, &[])]).await;
+        platform.settle().await;
+        assert_eq!(mail.ids().len(), 1, "{by}: and none of another mail");
+        // A new word does, and is not taken back by a repeat of the withdrawal.
+        take(&platform, vec![said("s3", "Subscribed"), said("s2", "Unsubscribed")]).await;
+        take(&platform, vec![shop::track("u3", "Signed Up", Some("ada"), None, &[])]).await;
+        platform.settle().await;
+        assert_eq!(mail.ids().len(), 2, "{by}: whoever agrees again gets mail again");
+        platform.stop().await;
+    }
 }
 
 #[actix_rt::test]

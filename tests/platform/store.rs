@@ -86,6 +86,7 @@ fn quarantined(reason: &str, at: i64) -> Quarantined {
         mistakes: vec![Mistake::of_all(reason)],
         call: None,
         payload: "{}".to_owned(),
+        names: Vec::new(),
     }
 }
 
@@ -267,7 +268,7 @@ async fn an_append_is_whole_or_not_there(database: TestDatabase) {
     let append = Append {
         entries: block(1..=2),
         identities: vec![add("user_id", "ada", 7)],
-        denies: vec![Deny { profile, key: ConsentKey::Purpose("ads".to_owned()), denied: true, at: Timestamp(1) }],
+        denies: vec![Deny { profile, key: ConsentKey::Purpose("ads".to_owned()), entry: Offset(1) }],
         outbox: vec![],
         relayed: vec!["r".to_owned()],
         schedules_fired: vec![("weekly".to_owned(), Timestamp(5))],

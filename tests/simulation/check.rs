@@ -2,17 +2,18 @@
 
 mod audiences;
 mod channels;
+pub mod consent;
 pub mod replay;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tidewater::engine::{EffectBody, snapshot};
+use tidewater::engine::snapshot;
 use tidewater::lang::rules::MessageClass;
-use tidewater::model::{ConsentKey, EffectId, EntryBody, ProfileId, Skipped, Target};
+use tidewater::model::{EffectId, EntryBody, ProfileId, Skipped, Target};
 use tidewater::store::outbox::OutboxStatus;
 
 use super::faults::{self, TRIPPING};
-use super::run::{Erased, Outcome, Withdrawal};
+use super::run::{Erased, Outcome};
 use super::script::Verb;
 
 pub fn check(outcome: &Outcome) {
@@ -21,7 +22,8 @@ pub fn check(outcome: &Outcome) {
     let replay = replay::agrees(outcome);
     effects_are_carried_out_as_promised(outcome);
     what_is_dropped_leaves_no_more(outcome);
-    nothing_leaves_after_a_withdrawal(outcome);
+    consent::nothing_leaves_after_a_withdrawal(outcome);
+    consent::the_door_knows_what_the_profiles_know(outcome);
     channels::keep_to_their_limits(outcome);
     channels::leave_the_silent_alone(outcome);
     audiences::hold_who_belongs_there(outcome, &replay);
@@ -129,7 +131,7 @@ fn effects_are_carried_out_as_promised(outcome: &Outcome) {
 
 fn what_is_dropped_leaves_no_more(outcome: &Outcome) {
     let mut story: BTreeMap<EffectId, BTreeMap<usize, Option<Verb>>> = BTreeMap::new();
-    for (effect, place) in outcome.world.claims.lock().unwrap().iter() {
+    for (effect, place, _) in outcome.world.claims.lock().unwrap().iter() {
         story.entry(effect.id).or_default().insert(*place, None);
     }
     for (effect, verb, place) in &outcome.durable.by_hand {
@@ -143,31 +145,10 @@ fn what_is_dropped_leaves_no_more(outcome: &Outcome) {
     }
 }
 
-fn nothing_leaves_after_a_withdrawal(outcome: &Outcome) {
-    let durable = &outcome.durable;
-    for Withdrawal { user, key, place } in &outcome.told.withdrawn {
-        // Who comes back after an erasure is somebody else, who has refused nothing.
-        if outcome.told.erased.iter().any(|erased| erased.user == *user && erased.place > *place) {
-            continue;
-        }
-        let Some(person) = durable.identities.get(&("user_id".to_owned(), user.clone())) else { continue };
-        let person = durable.survivor(*person);
-        for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
-            let reaches_them =
-                matches!(&effect.body, EffectBody::Email { .. } | EffectBody::Audience { add: true, .. });
-            let is_asked = (*key == ConsentKey::Everything && reaches_them)
-                || effect.consent.as_ref().is_some_and(|consent| consent.key == *key);
-            // A merge that comes later may join somebody who had not withdrawn: until then they are two people.
-            let is_same = effect.profile == person;
-            assert!(!(is_asked && is_same && claimed > place), "{user} withdrew, and {effect:?} left all the same");
-        }
-    }
-}
-
 fn nothing_is_left_of_who_was_erased(outcome: &Outcome) {
     let durable = &outcome.durable;
     for Erased { user, profiles, place } in &outcome.told.erased {
-        for (effect, claimed) in outcome.world.claims.lock().unwrap().iter() {
+        for (effect, claimed, _) in outcome.world.claims.lock().unwrap().iter() {
             let is_theirs = profiles.contains(&effect.profile) && !effect.body.is_removal();
             assert!(!is_theirs || claimed < place, "{user} was erased, and {effect:?} left all the same");
         }

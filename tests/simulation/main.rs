@@ -57,7 +57,7 @@ fn seeds(share: u64, shares: u64) {
 }
 
 /// What a run had of all that can happen in one.
-fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 19] {
+fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 20] {
     let (durable, receipts) = (&outcome.durable, outcome.world.receipts.lock().unwrap());
     let effects = |kind: &str| durable.outbox.values().filter(|item| item.effect.body.kind() == kind).count();
     let entries = |is_it: fn(&EntryBody) -> bool| durable.journal.iter().filter(|entry| is_it(&entry.body)).count();
@@ -77,6 +77,7 @@ fn counts(outcome: &run::Outcome) -> [(&'static str, usize); 19] {
         ("events accepted", outcome.told.acked.len()),
         ("times that a source was asked to come again", outcome.told.busy),
         ("words on consent that came by no event", entries(|body| matches!(body, EntryBody::Consent(_)))),
+        ("withdrawals taken back", check::consent::taken_back(outcome)),
         ("people forgotten", outcome.told.erased.len()),
         ("merges", entries(|body| matches!(body, EntryBody::Absorb { .. }))),
         ("ranks worked out", entries(|body| matches!(body, EntryBody::RankRefreshed { .. }))),

@@ -68,6 +68,8 @@ pub struct Told {
 pub struct Withdrawal {
     pub user: String,
     pub key: ConsentKey,
+    /// The message that said so.
+    pub message: String,
     pub place: usize,
 }
 
@@ -292,7 +294,8 @@ impl Sources {
             match platform.consent(*profile, word.clone()).await {
                 Ok(_) => {
                     let place = self.world.place();
-                    let word = Withdrawal { user: user.to_owned(), key: key.clone(), place };
+                    let (key, message) = (key.clone(), word.id.clone());
+                    let word = Withdrawal { user: user.to_owned(), key, message, place };
                     return self.told.lock().unwrap().withdrawn.push(word);
                 }
                 Err(Refused::Stopping) => return,
@@ -333,7 +336,10 @@ fn withdrawal(event: &Value, place: usize) -> Option<Withdrawal> {
     let properties =
         properties.filter_map(|(name, value)| Some((name.clone(), text(value)?.as_str().into()))).collect();
     match consent_of_event(event["event"].as_str()?, &properties)? {
-        (key, ConsentState::Withdrawn) => Some(Withdrawal { user: text(&event["userId"])?, key, place }),
+        (key, ConsentState::Withdrawn) => {
+            let message = text(&event["messageId"])?;
+            Some(Withdrawal { user: text(&event["userId"])?, key, message, place })
+        }
         _ => None,
     }
 }

@@ -58,14 +58,14 @@ pub struct Author<'a> {
 impl Author<'_> {
     pub fn write(&mut self, steps: usize) -> Vec<Step> {
         let mut script = vec![self.introductions()];
-        for step in 0..steps + steps / 6 {
+        for _ in 0..steps + steps / 6 {
             script.push(match self.below(14) {
                 0..4 => self.wait(),
                 4 | 5 => self.silence(),
                 6 => self.hand(),
-                7 => self.withdraw(step * 3 < steps),
+                7 => self.withdraw(),
                 8 => self.erase(),
-                _ => self.send(step * 3 < steps),
+                _ => self.send(),
             });
         }
         // In the end somebody looks at what is left lying.
@@ -90,10 +90,13 @@ impl Author<'_> {
         Step::Send(batches)
     }
 
-    /// Gives an event its id and its time.
+    /// Gives an event its id, and mostly its time.
     fn say(&mut self, fault: char, mut event: Value) -> Value {
         event["messageId"] = json!(format!("{fault}{}", self.sent.len()));
-        event["timestamp"] = json!(self.instant(&event).to_string());
+        // Where the source does not say when, each repeat has a new time.
+        if !self.one_in(4) {
+            event["timestamp"] = json!(self.instant().to_string());
+        }
         self.sent.push(event.clone());
         event
     }
@@ -123,8 +126,8 @@ impl Author<'_> {
         Step::Hand(Hand { verb, destination: DESTINATIONS[self.below(3)] })
     }
 
-    fn send(&mut self, is_early: bool) -> Step {
-        let batches = self.batches(is_early);
+    fn send(&mut self) -> Step {
+        let batches = self.batches();
         if self.one_in(6) { Step::Deploy(self.below(2), batches) } else { Step::Send(batches) }
     }
 
@@ -132,24 +135,23 @@ impl Author<'_> {
         Step::Erase(USERS[self.below(USERS.len())], self.one_in(3))
     }
 
-    fn withdraw(&mut self, is_early: bool) -> Step {
+    fn withdraw(&mut self) -> Step {
         let user = USERS[self.below(USERS.len())];
         let topic = ConsentKey::Topic { topic: "newsletter".to_owned(), channel: "email".to_owned() };
-        // Who agrees again after a withdrawal has agreed; who is suppressed has not.
-        let key = if is_early || self.one_in(2) { ConsentKey::Everything } else { topic };
+        let key = if self.one_in(2) { ConsentKey::Everything } else { topic };
         Step::Withdraw(user, key)
     }
 
-    fn batches(&mut self, is_early: bool) -> Vec<Vec<Value>> {
+    fn batches(&mut self) -> Vec<Vec<Value>> {
         let sources = 1 + self.below(3);
         let batches = (0..sources).map(|_| {
             let events = 1 + self.below(4);
-            (0..events).map(|_| self.event(is_early)).collect()
+            (0..events).map(|_| self.event()).collect()
         });
         batches.collect()
     }
 
-    fn event(&mut self, is_early: bool) -> Value {
+    fn event(&mut self) -> Value {
         if !self.sent.is_empty() && self.one_in(6) {
             let again = self.below(self.sent.len());
             return self.sent[again].clone();
@@ -168,14 +170,11 @@ impl Author<'_> {
                 let address = format!("{user}{}@{}.example", ["", "+new"][self.below(4) / 3], domain(user));
                 json!({"type": "identify", "userId": user, "traits": {"email": address}})
             }
-            14 if is_early => json!({"type": "track", "userId": user, "event": "Consent Given", "properties": ads}),
-            15 if !is_early => {
-                json!({"type": "track", "userId": user, "event": "Consent Withdrawn", "properties": ads})
-            }
+            14 => self.word(user, ["Consent Given", "Consent Withdrawn"], ads),
+            15 => self.word(user, ["Subscribed", "Unsubscribed"], topic),
             2 => json!({"type": "identify", "userId": user, "anonymousId": device, "traits": {"plan": "pro"}}),
             3 => json!({"type": "alias", "userId": user, "previousId": device}),
-            4 if is_early => json!({"type": "track", "userId": user, "event": "Subscribed", "properties": topic}),
-            5 if !is_early => json!({"type": "track", "userId": user, "event": "Unsubscribed", "properties": topic}),
+            4 => self.word(user, ["Subscribed", "Subscribed"], topic),
             6 | 7 => json!({"type": "track", "anonymousId": device, "event": "Product Added",
                             "properties": {"product_id": "p1"}}),
             8 | 9 => json!({"type": "track", "userId": user, "event": "Product Added",
@@ -187,14 +186,17 @@ impl Author<'_> {
         self.say(fault, event)
     }
 
+    /// One of two words on consent.
+    fn word(&mut self, user: &str, words: [&str; 2], properties: Value) -> Value {
+        json!({"type": "track", "userId": user, "event": words[self.below(2)], "properties": properties})
+    }
+
     /// Mostly now; sometimes late, or by a clock that is ahead.
-    fn instant(&mut self, event: &Value) -> Timestamp {
-        let is_consent =
-            event["event"].as_str().is_some_and(|name| name.ends_with("ubscribed") || name.starts_with("Consent"));
+    fn instant(&mut self) -> Timestamp {
         match self.below(10) {
-            _ if is_consent => self.now,
             0 => self.now - Span::HOUR.times(3),
             1 => self.now + Span::HOUR,
+            2 => self.now - Span::MINUTE,
             _ => self.now,
         }
     }

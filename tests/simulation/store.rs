@@ -17,9 +17,9 @@ use proptest::test_runner::TestRng;
 use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::Relay;
 use tidewater::engine::{Effect, MembershipChange};
-use tidewater::model::{EffectId, Entry, Offset, ProfileId, ShardId, Timestamp};
+use tidewater::model::{ConsentKey, EffectId, Entry, Offset, ProfileId, ShardId, Timestamp};
 use tidewater::store::identity::ErasedIdentifier;
-use tidewater::store::journal::{Deny, Erasure};
+use tidewater::store::journal::Erasure;
 use tidewater::store::outbox::OutboxItem;
 use tidewater::store::program::ProgramSources;
 use tidewater::store::state::{Poisoned, Reached, SavedProfile};
@@ -35,7 +35,8 @@ pub struct Durable {
     pub journal: Vec<Entry>,
     pub identities: BTreeMap<(String, String), ProfileId>,
     pub merged: BTreeMap<ProfileId, ProfileId>,
-    denies: BTreeMap<(ProfileId, String), Deny>,
+    /// Whether it is denied, and the last entry that denied it.
+    pub denies: BTreeMap<(ProfileId, ConsentKey), (bool, Offset)>,
     pub outbox: BTreeMap<EffectId, OutboxItem>,
     not_before: BTreeMap<EffectId, Timestamp>,
     /// Of effects that were put aside: the domain whose limit they wait for.

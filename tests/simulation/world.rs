@@ -13,7 +13,7 @@ use tidewater::channels::backoff::backoff;
 use tidewater::channels::breaker::Contact;
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::model::audience_hash::hashed;
-use tidewater::model::{Span, Timestamp};
+use tidewater::model::{Offset, Span, Timestamp};
 use tidewater::workspace::Program;
 use tidewater::workspace::config::{DomainLimits, Limits, Rate};
 
@@ -42,8 +42,8 @@ pub struct World {
     /// How fast channels may go.
     is_limited: bool,
     pub receipts: Mutex<Vec<Receipt>>,
-    /// What was taken from the outbox, and its place among all that can be seen from outside.
-    pub claims: Mutex<Vec<(Effect, usize)>>,
+    /// What was taken from the outbox, its place among all that can be seen from outside, and where the journal ended.
+    pub claims: Mutex<Vec<(Effect, usize, Offset)>>,
     /// Who is in which audience, by what the far side is told of an address.
     pub audiences: Mutex<BTreeMap<String, BTreeSet<String>>>,
     /// Destinations that more was under way to than may be.
@@ -83,9 +83,10 @@ impl World {
         *places
     }
 
-    pub fn note_claim(&self, effect: &Effect, now: Timestamp) {
+    /// `head`: where the journal ended.
+    pub fn note_claim(&self, effect: &Effect, now: Timestamp, head: Offset) {
         let place = self.place();
-        self.claims.lock().unwrap().push((effect.clone(), place));
+        self.claims.lock().unwrap().push((effect.clone(), place, head));
         self.claimed_at.lock().unwrap().insert(effect.destination.clone(), now);
     }
 

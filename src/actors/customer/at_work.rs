@@ -169,8 +169,9 @@ impl<'a> AtWork<'a> {
         // A relay is carried out once and then forgotten: decided again, it would be carried out again. An effect has its
         // place in the outbox for good.
         self.must_save |= !transition.relays.is_empty();
-        let Transition { memberships, effects, facts, relays, recorded: _, released } = transition;
+        let Transition { memberships, effects, lifted, facts, relays, recorded: _, released } = transition;
         self.done.effects.extend(effects);
+        self.done.lifted.extend(lifted);
         self.done.relays.extend(relays);
         self.done.told.append(Told { memberships, facts, counted: released.into_iter().map(Arc::new).collect() });
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::engine::transition::Relay;
+use crate::engine::transition::{Lifted, Relay};
 use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::weight::Weight;
 use crate::model::{Entry, Offset, Timestamp};
@@ -20,6 +20,7 @@ pub(in crate::actors) struct Worked {
     /// What the customer takes now.
     pub(in crate::actors) size: Size,
     pub(in crate::actors) effects: Vec<Effect>,
+    pub(in crate::actors) lifted: Vec<Lifted>,
     pub(in crate::actors) relays: Vec<Relay>,
     pub(in crate::actors) told: Told,
     /// What could not be applied, twice, with the reason. Only of a careful batch.

@@ -117,7 +117,7 @@ impl Shard {
             if worked.changed != Changed::Not || !worked.told.is_empty() {
                 self.unsaved.note(profile, worked.changed.first(next), worked.told, now);
             }
-            self.pending.emit(worked.effects, worked.relays);
+            self.pending.emit(profile, worked.effects, worked.lifted, worked.relays);
             for poison in worked.poison {
                 self.set_aside(poison);
             }

@@ -40,9 +40,13 @@ impl Database {
             .collect();
         let mut found: Vec<(String, i64)> = Vec::new();
         for row in &page {
-            let concerned = names_in(&row.payload).into_iter().find_map(|name| {
-                let kinds = ["user_id", "anonymous_id"].map(|kind| hash(&secret, kind, &name));
-                kinds.iter().chain([&name]).find_map(|known| named.get(known).copied())
+            let told = row.named.iter().flat_map(|hashes| hashes.split(' ')).find_map(|hash| named.get(hash).copied());
+            // Rows of earlier versions do not say, and of what the engine failed on the payload names the profile.
+            let concerned = told.or_else(|| {
+                names_in(&row.payload).into_iter().find_map(|name| {
+                    let kinds = ["user_id", "anonymous_id"].map(|kind| hash(&secret, kind, &name));
+                    kinds.iter().chain([&name]).find_map(|known| named.get(known).copied())
+                })
             });
             found.extend(concerned.map(|erasure| (row.id.clone(), erasure)));
         }

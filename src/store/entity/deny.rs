@@ -1,4 +1,4 @@
-//! What a person last said on a consent: what the claim of an effect looks at.
+//! What people withdrew: what the claim of an effect looks at.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,9 +9,10 @@ pub struct Model {
     pub profile: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub consent: String,
+    /// False once the profile knew of it, and its word was yes.
     pub denied: bool,
-    /// When they said it; what they said later wins, whenever we hear of it.
-    pub at: i64,
+    /// The last entry that withdrew it.
+    pub entry: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -19,6 +19,9 @@ pub struct Model {
     pub mistakes: Option<String>,
     /// The call by which it came; rows of earlier versions, and what came by no call, have none.
     pub call: Option<String>,
+    /// Hashes of whom it names, with a blank between them; rows of earlier versions have none.
+    #[sea_orm(column_type = "Text")]
+    pub named: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

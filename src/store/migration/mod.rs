@@ -2,10 +2,12 @@
 
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
+mod denied_by_entry;
 mod erasures;
 mod leases;
 mod outbox_turns;
 mod quarantine_mistakes;
+mod quarantine_names;
 mod shards_in_order;
 mod skips;
 mod v1;
@@ -27,6 +29,8 @@ impl MigratorTrait for Migrator {
             Box::new(quarantine_mistakes::Migration),
             Box::new(erasures::Migration),
             Box::new(shards_in_order::Migration),
+            Box::new(denied_by_entry::Migration),
+            Box::new(quarantine_names::Migration),
         ]
     }
 }

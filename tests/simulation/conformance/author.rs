@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
-use tidewater::engine::transition::{EffectConsent, Relay};
+use tidewater::engine::transition::{EffectConsent, Lifted, Relay};
 use tidewater::engine::{Effect, EffectBody};
 use tidewater::lang::rules::MessageClass;
 use tidewater::model::value::ValueMap;
@@ -114,8 +114,8 @@ impl Author {
         }
         if self.one_in(3) {
             let key = self.consent();
-            let (profile, denied, at) = (self.anyone(), self.one_in(2), self.instant());
-            append.denies.push(Deny { profile, key, denied, at });
+            let (profile, entry) = (self.anyone(), Offset(self.journal.len() as u64));
+            append.denies.push(Deny { profile, key, entry });
         }
         for _ in 0..self.below(3) {
             append.outbox.extend(self.outcome());
@@ -242,6 +242,10 @@ impl Author {
         for _ in 0..self.below(3) {
             let effect = self.effect(profile);
             commit.effects.push(effect);
+        }
+        if self.one_in(2) {
+            let up_to = Offset(self.below(self.journal.len() + 1) as u64);
+            commit.lifted.push((profile, Lifted { key: self.consent(), up_to }));
         }
         for _ in 0..self.below(3) {
             let (id, to) = (format!("relay{}", self.relays), self.anyone());

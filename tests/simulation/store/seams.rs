@@ -200,7 +200,8 @@ impl Store for Memory {
     async fn claim(&self, destination: &str, now: Timestamp, room: &Room) -> Result<Claim, StoreError> {
         self.call("claim", |durable| {
             let claim = durable.claim(destination, now, room);
-            claim.taken.iter().for_each(|claimed| self.world.note_claim(&claimed.effect, now));
+            let head = durable.journal.last().map_or(Offset(0), |last| last.offset);
+            claim.taken.iter().for_each(|claimed| self.world.note_claim(&claimed.effect, now, head));
             claim
         })
         .await

@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use tidewater::engine::transition::Relay;
-use tidewater::model::Offset;
+use tidewater::engine::transition::{Lifted, Relay};
+use tidewater::model::{Entry, EntryBody, Offset, Target};
 use tidewater::store::identity::IdentityChange;
 use tidewater::store::journal::{Append, Deny};
 use tidewater::store::state::{Reached, ShardCommit};
@@ -24,15 +24,15 @@ impl Durable {
             assert!(self.journal.last().is_none_or(|last| last.received_at <= entry.received_at), "time runs forward");
             self.journal.push(entry.clone());
         }
-        append.identities.iter().for_each(|change| self.identify(change));
         append.denies.iter().for_each(|deny| self.deny(deny));
+        append.identities.iter().for_each(|change| self.identify(change, &append.entries));
         append.outbox.iter().for_each(|update| self.update(update));
         self.relays.retain(|_, relay| !append.relayed.contains(&relay.id));
         self.schedules.extend(append.schedules_fired.iter().cloned());
         append.erasures.iter().for_each(|erasure| self.begin_erasure(erasure));
     }
 
-    fn identify(&mut self, change: &IdentityChange) {
+    fn identify(&mut self, change: &IdentityChange, entries: &[Entry]) {
         match change {
             IdentityChange::Add { identifier, profile } => {
                 let key = (identifier.kind.clone(), identifier.value.clone());
@@ -41,12 +41,15 @@ impl Durable {
             IdentityChange::Merge { loser, winner } => {
                 self.identities.values_mut().filter(|profile| *profile == loser).for_each(|profile| *profile = *winner);
                 self.merged.entry(*loser).or_insert(*winner);
-                let refused: Vec<Deny> =
-                    self.denies.values().filter(|deny| deny.profile == *loser && deny.denied).cloned().collect();
-                for deny in refused {
-                    let key = (*winner, deny.key.to_string());
-                    let theirs = Deny { profile: *winner, ..deny };
-                    self.denies.entry(key).or_insert(theirs).denied = true;
+                let is_it = |entry: &&Entry| {
+                    entry.target == Target::Profile(*loser) && matches!(entry.body, EntryBody::MergeAway { .. })
+                };
+                let merge = entries.iter().find(is_it).map_or(Offset(0), |entry| entry.offset);
+                let refused = self.denies.iter().filter(|((profile, _), (denied, _))| profile == loser && *denied);
+                let refused: Vec<_> = refused.map(|((_, key), (_, entry))| (key.clone(), *entry)).collect();
+                for (key, entry) in refused {
+                    let ours = self.denies.entry((*winner, key)).or_default();
+                    *ours = (true, ours.1.max(entry).max(merge));
                 }
             }
         }
@@ -54,10 +57,7 @@ impl Durable {
 
     fn deny(&mut self, deny: &Deny) {
         let profile = self.survivor(deny.profile);
-        let key = (profile, deny.key.to_string());
-        if self.denies.get(&key).is_none_or(|known| (known.at, known.denied) <= (deny.at, deny.denied)) {
-            self.denies.insert(key, Deny { profile, ..deny.clone() });
-        }
+        self.denies.insert((profile, deny.key.clone()), (true, deny.entry));
     }
 
     /// Once each: what is told twice would be counted twice. Only the very last commit may come again, where its answer was
@@ -82,6 +82,10 @@ impl Durable {
                 self.changes.insert(key, change.clone());
             }
             commit.effects.iter().for_each(|effect| self.decide(effect));
+            for (profile, Lifted { key, up_to }) in &commit.lifted {
+                let known = self.denies.get_mut(&(*profile, key.clone()));
+                known.into_iter().filter(|(_, entry)| entry <= up_to).for_each(|(denied, _)| *denied = false);
+            }
             for (profile, entry) in &commit.history {
                 let Some(event) = entry.body.event() else { continue };
                 let before = self.history.insert(entry.offset, (*profile, event.message_id.clone()));

@@ -5,7 +5,15 @@ use super::*;
 fn refused(payload: &str) -> Quarantined {
     let (source, code) = ("shop".to_owned(), "plan_breach".to_owned());
     let (received_at, call) = (Timestamp(1_000), Some("track".to_owned()));
-    Quarantined { source, received_at, code, mistakes: Vec::new(), call, payload: payload.to_owned() }
+    Quarantined {
+        source,
+        received_at,
+        code,
+        mistakes: Vec::new(),
+        call,
+        payload: payload.to_owned(),
+        names: Vec::new(),
+    }
 }
 
 #[actix_rt::test]
