@@ -79,11 +79,20 @@ impl Request {
     }
 }
 
-/// A group, and the offset of the last entry of each of its requests.
+/// A group, and where each of its requests ends in it.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) append: Append,
-    pub(super) ends: Vec<Offset>,
+    pub(super) ends: Vec<End>,
+}
+
+/// The end of a request in its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    /// Of its last entry.
+    pub(super) offset: Offset,
+    /// Rows for the quarantine up to here.
+    pub(super) quarantined: usize,
 }
 
 /// Turns requests into a group that continues the journal at `head`.
@@ -169,7 +178,7 @@ pub(super) async fn build(
             }
             Request::Deploy(deploy) => maker.push(Target::Everyone, EntryBody::Deploy(deploy)),
         }
-        ends.push(maker.last);
+        ends.push(End { offset: maker.last, quarantined: maker.append.quarantined.len() });
     }
     Ok(Group { append: maker.append, ends })
 }

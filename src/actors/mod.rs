@@ -30,6 +30,7 @@ mod schedules;
 mod sequencer;
 mod shard;
 mod slot;
+mod spare;
 mod state_writer;
 mod threads;
 mod unsaved;

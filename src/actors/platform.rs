@@ -39,13 +39,19 @@ pub struct Accepted {
     pub received_at: Timestamp,
 }
 
-/// Why events were not taken. Nothing of the request was kept; it may be sent again.
+/// Why events were not taken. Nothing of the request was kept; but for one that is [`Refused::Unwritable`] it may be sent
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("too much is waiting to be applied; try again in {} seconds", retry_after.as_secs().max(1))]
     Busy { retry_after: Duration },
     #[error("events cannot be stored at the moment: {reason}")]
     Unavailable { reason: String },
+    #[error(
+        "something in it cannot be stored, so nothing of it was kept: look for very long texts and control characters, or \
+         send its events one by one to find which it is"
+    )]
+    Unwritable,
     #[error("the server is stopping")]
     Stopping,
 }

@@ -157,6 +157,10 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn find_profile_by(&self, kind: &str, value: &str) -> Result<Option<ProfileId>, StoreError> {
+        // Nobody has it, and PostgreSQL does not let one ask.
+        if kind.contains('\0') || value.contains('\0') {
+            return Ok(None);
+        }
         let row = identity::Entity::find_by_id((kind.to_owned(), value.to_owned())).one(&self.read).await?;
         row.map(|row| parse_id(&row.profile)).transpose()
     }

@@ -31,4 +31,5 @@ mod standstill;
 mod store;
 mod storm;
 mod torn;
+mod unwritable;
 mod withdrawal;
