@@ -102,8 +102,9 @@ impl Resolver {
 
     /// These profiles are of a person who was erased just now.
     pub(super) fn erase(&mut self, lineage: &[ProfileId]) {
-        self.known.retain(|profile| !lineage.contains(profile));
-        self.users.retain(|profile, _| !lineage.contains(profile));
+        let gone: HashSet<&ProfileId> = lineage.iter().collect();
+        self.known.retain(|profile| !gone.contains(profile));
+        self.users.retain(|profile, _| !gone.contains(profile));
         self.erased.get_or_insert_default().extend(lineage);
     }
 

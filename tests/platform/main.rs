@@ -12,6 +12,7 @@ mod doors;
 mod erasure;
 mod fenced;
 mod hooks;
+mod lineage;
 mod mail;
 mod outbox;
 mod overload;
