@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::engine::backfill::Wanted;
+use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
@@ -93,8 +93,9 @@ impl Batch {
         for (id, loaded) in self.load(&missing).await {
             match loaded {
                 Loaded::Customer(address) => {
-                    self.ask_informed(&mut done, id, &address, None).await;
-                    done.started.push((id, address));
+                    if self.ask_informed(&mut done, id, &address, None).await {
+                        done.started.push((id, address));
+                    }
                 }
                 Loaded::Unreadable(why) => {
                     tracing::error!(profile = %id, error = why, "a profile cannot be read; its events go to quarantine");
@@ -118,17 +119,23 @@ impl Batch {
         self.asked += 1;
     }
 
-    /// Hands a customer its task, after a failure with what it missed; it fails where that cannot be read.
+    /// Hands a customer its task, after a failure with what it missed. False where that cannot be read: then it fails.
     async fn ask_informed(
         &mut self,
         done: &mut Done,
         id: ProfileId,
         customer: &Addr<Customer>,
         history: Option<Vec<Past>>,
-    ) {
+    ) -> bool {
         match self.missed(id).await {
-            Ok(missed) => self.ask(id, customer, Known { missed, history }),
-            Err(error) => self.fail(done, id, &format!("what came before cannot be read: {error}")),
+            Ok(missed) => {
+                self.ask(id, customer, Known { missed, history });
+                true
+            }
+            Err(error) => {
+                self.fail(done, id, &format!("what came before cannot be read: {error}"));
+                false
+            }
         }
     }
 

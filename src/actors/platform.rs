@@ -93,6 +93,7 @@ impl Platform {
             return Err(Refused::Busy { retry_after: RETRY_AFTER });
         }
         let bytes = events.capacity() * size_of::<Event>() + events.iter().map(Weight::held).sum::<usize>();
+        let bytes = bytes + quarantined.iter().map(Quarantined::held).sum::<usize>();
         let _waiting = Waiting::new(&self.inner.board.memory, bytes);
         self.append(Request::Source { events, quarantined }).await
     }

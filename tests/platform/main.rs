@@ -32,5 +32,6 @@ mod standstill;
 mod store;
 mod storm;
 mod torn;
+mod unfinished;
 mod unwritable;
 mod withdrawal;
