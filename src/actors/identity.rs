@@ -10,6 +10,8 @@ use crate::store::identity::{ErasedIdentifier, Identifier, IdentityChange};
 use crate::store::journal::Mistake;
 use crate::store::{Journal, StoreError};
 
+use super::words::Words;
+
 const USER_ID: &str = "user_id";
 const ANONYMOUS_ID: &str = "anonymous_id";
 
@@ -92,6 +94,7 @@ pub(super) struct Resolver {
     erased: Option<HashSet<ProfileId>>,
     /// Of identifiers that nobody has: what became of who had them.
     former: ByName<ErasedIdentifier>,
+    pub(super) words: Words,
 }
 
 impl Resolver {

@@ -35,6 +35,7 @@ mod state_writer;
 mod threads;
 mod unsaved;
 mod wakes;
+mod words;
 
 pub use board::WAITING_LIMIT;
 pub use carrier::{Carrier, Performing};

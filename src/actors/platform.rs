@@ -107,15 +107,21 @@ impl Platform {
         self.append(Request::Retry(retry)).await
     }
 
-    /// Takes an event of the platform itself, such as a click, for a known profile.
+    /// Takes an event of the platform itself, such as a click, for a known profile. Where too much waits it is let go and
+    /// counted: anybody can send any number of them.
     ///
     /// # Errors
-    /// See [`Refused`]; never busy.
+    /// See [`Refused`].
     pub async fn record(&self, profile: ProfileId, event: Event) -> Result<Accepted, Refused> {
+        if self.inner.board.is_full() {
+            self.inner.board.gauges.let_go();
+            return Err(Refused::Busy { retry_after: RETRY_AFTER });
+        }
         self.append(Request::Platform { events: vec![(profile, event)], outbox: Vec::new() }).await
     }
 
-    /// Takes a person's word on consent. Once it is durable, what it withdraws stops also what is queued.
+    /// Takes a person's word on consent. Once it is durable, what it withdraws stops also what is queued. The same by the same
+    /// link, after which nothing else was said, changes nothing.
     ///
     /// # Errors
     /// See [`Refused`]; never busy: a withdrawal is always taken.
