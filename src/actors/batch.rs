@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::mpsc;
 
-use crate::engine::backfill::Wanted;
+use crate::engine::backfill::{Past, Wanted};
 use crate::engine::{Profile, snapshot};
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 use crate::store::{Backing, StoreError};
@@ -58,7 +58,8 @@ pub(super) struct Done {
 /// Whom a batch has to start.
 enum Loaded {
     Customer(Addr<Customer>),
-    Unreadable,
+    /// Why it cannot be read.
+    Unreadable(String),
 }
 
 const UNREADABLE: &str = "the saved state of the profile cannot be read";
@@ -92,19 +93,20 @@ impl Batch {
         for (id, loaded) in self.load(&missing).await {
             match loaded {
                 Loaded::Customer(address) => {
-                    let missed = self.missed(id).await;
-                    self.ask(id, &address, Known { missed, history: None });
-                    done.started.push((id, address));
+                    if self.ask_informed(&mut done, id, &address, None).await {
+                        done.started.push((id, address));
+                    }
                 }
-                Loaded::Unreadable => {
-                    let task = self.tasks.remove(&id);
-                    done.left_out.extend(task.into_iter().flat_map(|task| left_out(id, &task, UNREADABLE)));
+                Loaded::Unreadable(why) => {
+                    tracing::error!(profile = %id, error = why, "a profile cannot be read; its events go to quarantine");
+                    let (task, reason) = (self.tasks.remove(&id), format!("{UNREADABLE}: {why}"));
+                    done.left_out.extend(task.into_iter().flat_map(|task| left_out(id, &task, &reason)));
                 }
             }
         }
         while self.asked > 0 {
             let wanting = self.gather(&mut done).await;
-            self.ask_with_history(wanting).await;
+            self.ask_with_history(&mut done, wanting).await;
         }
         done.worked.sort_unstable_by_key(|(id, _)| *id);
         done
@@ -115,6 +117,26 @@ impl Batch {
         let (terms, task, answers) = (self.terms.clone(), self.tasks[&id].clone(), self.answers.0.clone());
         drop(customer.try_send(Work { profile: id, terms, known, task, answers }));
         self.asked += 1;
+    }
+
+    /// Hands a customer its task, after a failure with what it missed. False where that cannot be read: then it fails.
+    async fn ask_informed(
+        &mut self,
+        done: &mut Done,
+        id: ProfileId,
+        customer: &Addr<Customer>,
+        history: Option<Vec<Past>>,
+    ) -> bool {
+        match self.missed(id).await {
+            Ok(missed) => {
+                self.ask(id, customer, Known { missed, history });
+                true
+            }
+            Err(error) => {
+                self.fail(done, id, &format!("what came before cannot be read: {error}"));
+                false
+            }
+        }
     }
 
     /// Waits for all that were asked. Returns those that want to know more of their past first.
@@ -155,14 +177,26 @@ impl Batch {
         }
     }
 
-    /// Asks again, with the pasts that customers want, read together.
-    async fn ask_with_history(&mut self, wanting: Vec<(ProfileId, Wanted, Addr<Customer>)>) {
+    /// Asks again, with the pasts that customers want, read together; where one of them is damaged, each by itself.
+    async fn ask_with_history(&mut self, done: &mut Done, wanting: Vec<(ProfileId, Wanted, Addr<Customer>)>) {
         let Some(wanted) = wanting.iter().map(|(_, wanted, _)| wanted.clone()).reduce(Wanted::and) else { return };
         let ids: Vec<ProfileId> = wanting.iter().map(|(id, ..)| *id).collect();
-        let mut pasts = patiently(|| self.backing.store.pasts(&ids, &wanted)).await;
-        for (id, _, customer) in wanting {
-            let missed = self.missed(id).await;
-            self.ask(id, &customer, Known { missed, history: Some(pasts.remove(&id).unwrap_or_default()) });
+        match until_told(|| self.backing.store.pasts(&ids, &wanted)).await {
+            Ok(mut pasts) => {
+                for (id, _, customer) in wanting {
+                    let history = pasts.remove(&id).unwrap_or_default();
+                    self.ask_informed(done, id, &customer, Some(history)).await;
+                }
+            }
+            Err(error) if wanting.len() == 1 => {
+                tracing::error!(profile = %ids[0], %error, "what a profile did before cannot be read");
+                self.fail(done, ids[0], &format!("its past cannot be read: {error}"));
+            }
+            Err(_) => {
+                for one in wanting {
+                    Box::pin(self.ask_with_history(done, vec![one])).await;
+                }
+            }
         }
     }
 
@@ -171,7 +205,17 @@ impl Batch {
         if ids.is_empty() {
             return Vec::new();
         }
-        let saved = patiently(|| self.backing.store.load_profiles(ids)).await;
+        let saved = match until_told(|| self.backing.store.load_profiles(ids)).await {
+            Ok(saved) => saved,
+            Err(error) if ids.len() == 1 => return vec![(ids[0], Loaded::Unreadable(error.to_string()))],
+            Err(_) => {
+                let mut each = Vec::with_capacity(ids.len());
+                for id in ids {
+                    each.extend(Box::pin(self.load(std::slice::from_ref(id))).await);
+                }
+                return each;
+            }
+        };
         let mut snapshots: HashMap<ProfileId, Vec<u8>> = saved.into_iter().map(|row| (row.id, row.snapshot)).collect();
         let mut started = Vec::with_capacity(ids.len());
         for id in ids {
@@ -179,13 +223,11 @@ impl Batch {
                 None => Ok(Profile::new(*id)),
                 Some(snapshot) => snapshot::decode(&snapshot),
             };
-            started.push(match profile {
-                Ok(profile) => (*id, Loaded::Customer(Customer::new(profile).start())),
-                Err(error) => {
-                    tracing::error!(profile = %id, %error, "a profile cannot be read; its events go to quarantine");
-                    (*id, Loaded::Unreadable)
-                }
-            });
+            let loaded = match profile {
+                Ok(profile) => Loaded::Customer(Customer::new(profile).start()),
+                Err(error) => Loaded::Unreadable(error.to_string()),
+            };
+            started.push((*id, loaded));
         }
         started
     }
@@ -193,18 +235,18 @@ impl Batch {
     /// After a failure: what came for a customer since it was saved, before this batch. What it told of that is not in the
     /// store, as it goes there with the state: it is told again. Entries for everyone are left to the broadcasts: those that
     /// are not among them any more were saved.
-    async fn missed(&self, profile: ProfileId) -> Vec<Arc<Entry>> {
+    async fn missed(&self, profile: ProfileId) -> Result<Vec<Arc<Entry>>, StoreError> {
         let mut missed = Vec::new();
-        let Mode::Careful { after, known } = self.mode else { return missed };
+        let Mode::Careful { after, known } = self.mode else { return Ok(missed) };
         let mut reached = after;
         while reached < known {
-            let page = patiently(|| self.backing.journal.read(reached, PAGE)).await;
+            let page = until_told(|| self.backing.journal.read(reached, PAGE)).await?;
             let Some(last) = page.last() else { break };
             reached = last.offset;
             let is_own = |entry: &Entry| entry.offset <= known && entry.target == Target::Profile(profile);
             missed.extend(page.into_iter().filter(is_own).map(Arc::new));
         }
-        missed
+        Ok(missed)
     }
 }
 
@@ -221,13 +263,26 @@ fn left_out(profile: ProfileId, task: &Task, reason: &str) -> Vec<Poison> {
 }
 
 /// Reads from the store, again and again until it answers: without the answer a shard cannot go on, and the bound on
-/// waiting entries tells the sources.
+/// waiting entries tells the sources. Somebody may still mend what is damaged.
 pub(super) async fn patiently<T, F: Future<Output = Result<T, StoreError>>>(read: impl Fn() -> F) -> T {
+    loop {
+        match until_told(&read).await {
+            Ok(found) => return found,
+            Err(error) => tracing::error!(%error, "the store cannot read what a shard needs; trying again"),
+        }
+        tokio::time::sleep(LONGEST_RETRY).await;
+    }
+}
+
+/// Reads from the store, again and again until it answers, or says what will never be otherwise.
+async fn until_told<T, F: Future<Output = Result<T, StoreError>>>(read: impl Fn() -> F) -> Result<T, StoreError> {
     let mut delay = FIRST_RETRY;
     loop {
         match read().await {
-            Ok(found) => return found,
-            Err(error) => tracing::error!(%error, "the store does not answer; trying again"),
+            Err(error) if !error.is_permanent() => {
+                tracing::error!(%error, "the store does not answer; trying again");
+            }
+            told => return told,
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_RETRY);

@@ -21,6 +21,7 @@ use super::board::Board;
 use super::carrier::Carrier;
 use super::group::Request;
 use super::outcome;
+use super::platform::Refused;
 use super::sequencer::{Sequencer, Take};
 
 /// How often the clock is looked at for effects that wait for a later try.
@@ -332,6 +333,11 @@ async fn report(sequencer: &Addr<Sequencer>, request: impl Fn() -> Request) {
     loop {
         match sequencer.send(Take(request())).await {
             Ok(Ok(_)) => return,
+            // The store keeps it as it is. A restart asks the far side, or says that it is not known.
+            Ok(Err(refused @ Refused::Unwritable)) => {
+                tracing::error!(%refused, "an outcome can never be recorded");
+                return;
+            }
             Ok(Err(refused)) => tracing::warn!(%refused, "an outcome cannot be recorded yet; trying again"),
             // The sequencer ends only with the process.
             Err(_) => std::future::pending::<()>().await,

@@ -25,6 +25,7 @@ pub(super) struct Gauges {
     /// Of all shards together.
     counts: [AtomicUsize; 4],
     commits: AtomicU64,
+    let_go: AtomicU64,
     /// By channel: whether its effects wait because the far side does not answer.
     holding: Mutex<BTreeMap<String, bool>>,
     /// From the instant of the decision's cause to the effect in the outbox, in milliseconds.
@@ -77,6 +78,8 @@ pub struct Reading {
     pub memory: MemoryReading,
     /// Transactions of state.
     pub commits: u64,
+    /// Events of the platform, such as clicks, that came while too much waited and were let go.
+    pub let_go: u64,
     /// By channel that carried something: whether its effects wait because the far side does not answer.
     pub holding: BTreeMap<String, bool>,
     /// From an entry's `received_at` (or a wake's instant) to the effect in the outbox: quantile and milliseconds.
@@ -92,6 +95,7 @@ impl Gauges {
             profiles_saved: AtomicU64::new(0),
             counts: Default::default(),
             commits: AtomicU64::new(0),
+            let_go: AtomicU64::new(0),
             holding: Mutex::default(),
             effect_delay: Mutex::new(Histogram::new_with_max(LONGEST, 3).ok()),
         }
@@ -99,6 +103,11 @@ impl Gauges {
 
     pub(super) fn appended(&self, entries: usize) {
         self.entries.fetch_add(entries as u64, Ordering::Relaxed);
+    }
+
+    /// An event of the platform was let go.
+    pub(super) fn let_go(&self) {
+        self.let_go.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts what one transaction made durable.
@@ -157,6 +166,7 @@ impl Gauges {
             wakes_in_memory,
             memory,
             commits: self.commits(),
+            let_go: self.let_go.load(Ordering::Relaxed),
             holding: self.holding.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             effect_delay: [0.5, 0.99, 0.999].map(|at| (at, quantile(at))).into(),
         }

@@ -13,6 +13,7 @@ use crate::store::quarantine::NOTHING;
 use crate::store::{Journal, StoreError};
 
 use super::identity::{Resolution, Resolver, Unresolved};
+use super::words::Words;
 
 /// What the sequencer is asked to make durable.
 #[derive(Debug, Clone)]
@@ -80,11 +81,20 @@ impl Request {
     }
 }
 
-/// A group, and the offset of the last entry of each of its requests.
+/// A group, and where each of its requests ends in it.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) append: Append,
-    pub(super) ends: Vec<Offset>,
+    pub(super) ends: Vec<End>,
+}
+
+/// The end of a request in its group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct End {
+    /// Of its last entry.
+    pub(super) offset: Offset,
+    /// Rows for the quarantine up to here.
+    pub(super) quarantined: usize,
 }
 
 /// Turns requests into a group that continues the journal at `head`.
@@ -104,7 +114,8 @@ pub(super) async fn build(
         }
     }
     resolver.prepare(journal, &events).await?;
-    let mut maker = Maker { append: Append::default(), last: head.offset, received_at };
+    let words = std::mem::take(&mut resolver.words);
+    let mut maker = Maker { append: Append::default(), last: head.offset, received_at, words };
     let mut ends = Vec::with_capacity(requests.len());
     for request in requests {
         match request {
@@ -158,6 +169,9 @@ pub(super) async fn build(
                     // What was handed over goes to whom it was promised, who may wait for it.
                     let is_promised = matches!(relay.body, EntryBody::Absorb { .. } | EntryBody::Skip(_));
                     let to = if is_promised { relay.to } else { resolver.surviving(relay.to) };
+                    if let Some((key, _)) = consent_of(&relay.body) {
+                        maker.words.forget(to, &key);
+                    }
                     if is_promised || !resolver.is_erased(to) {
                         maker.push(Target::Profile(to), relay.body);
                     }
@@ -170,8 +184,9 @@ pub(super) async fn build(
             }
             Request::Deploy(deploy) => maker.push(Target::Everyone, EntryBody::Deploy(deploy)),
         }
-        ends.push(maker.last);
+        ends.push(End { offset: maker.last, quarantined: maker.append.quarantined.len() });
     }
+    resolver.words = maker.words;
     Ok(Group { append: maker.append, ends })
 }
 
@@ -181,10 +196,20 @@ async fn reached(journal: &dyn Journal, resolver: &Resolver, profile: ProfileId)
     Ok(resolver.surviving(journal.surviving_profile(resolver.surviving(profile)).await?))
 }
 
+/// What an entry says about consent, if anything.
+fn consent_of(body: &EntryBody) -> Option<(ConsentKey, ConsentState)> {
+    match body {
+        EntryBody::Event(event) => consent_of_event(&event.name, &event.properties),
+        EntryBody::Consent(change) => Some((change.key.clone(), change.state)),
+        _ => None,
+    }
+}
+
 struct Maker {
     append: Append,
     last: Offset,
     received_at: Timestamp,
+    words: Words,
 }
 
 impl Maker {
@@ -230,6 +255,7 @@ impl Maker {
     fn event(&mut self, profile: ProfileId, mut event: Event) {
         event.timestamp = event.timestamp.min(self.received_at);
         if let Some((key, state)) = consent_of_event(&event.name, &event.properties) {
+            self.words.forget(profile, &key);
             self.deny(profile, key, state);
         }
         self.push(Target::Profile(profile), EntryBody::Event(event));
@@ -244,7 +270,7 @@ impl Maker {
     }
 
     fn consent(&mut self, resolver: &Resolver, profile: ProfileId, mut change: ConsentChange) {
-        if resolver.is_erased(profile) {
+        if resolver.is_erased(profile) || self.words.is_repeat(profile, &change) {
             return;
         }
         change.at = change.at.min(self.received_at);

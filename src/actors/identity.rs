@@ -10,6 +10,8 @@ use crate::store::identity::{ErasedIdentifier, Identifier, IdentityChange};
 use crate::store::journal::Mistake;
 use crate::store::{Journal, StoreError};
 
+use super::words::Words;
+
 const USER_ID: &str = "user_id";
 const ANONYMOUS_ID: &str = "anonymous_id";
 
@@ -92,6 +94,7 @@ pub(super) struct Resolver {
     erased: Option<HashSet<ProfileId>>,
     /// Of identifiers that nobody has: what became of who had them.
     former: ByName<ErasedIdentifier>,
+    pub(super) words: Words,
 }
 
 impl Resolver {
@@ -102,8 +105,9 @@ impl Resolver {
 
     /// These profiles are of a person who was erased just now.
     pub(super) fn erase(&mut self, lineage: &[ProfileId]) {
-        self.known.retain(|profile| !lineage.contains(profile));
-        self.users.retain(|profile, _| !lineage.contains(profile));
+        let gone: HashSet<&ProfileId> = lineage.iter().collect();
+        self.known.retain(|profile| !gone.contains(profile));
+        self.users.retain(|profile, _| !gone.contains(profile));
         self.erased.get_or_insert_default().extend(lineage);
     }
 

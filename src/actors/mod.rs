@@ -30,10 +30,12 @@ mod schedules;
 mod sequencer;
 mod shard;
 mod slot;
+mod spare;
 mod state_writer;
 mod threads;
 mod unsaved;
 mod wakes;
+mod words;
 
 pub use board::WAITING_LIMIT;
 pub use carrier::{Carrier, Performing};

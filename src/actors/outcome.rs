@@ -3,9 +3,10 @@
 use crate::channels::Outcome;
 use crate::engine::{Effect, EffectBody};
 use crate::lang::rules::MessageClass;
+use crate::model::text::{REASON_CHARS, storable};
 use crate::model::{Span, Timestamp};
 use crate::store::outbox::{OutboxStatus, OutboxUpdate};
-use crate::store::outcome::event_of;
+use crate::store::outcome::{REASON, event_of};
 
 use super::group::Request;
 
@@ -16,21 +17,26 @@ const SILENT_TRIES: u32 = 5;
 
 /// What to make durable after a try. A try that is to be repeated changes the outbox only.
 pub(super) fn of_try(effect: &Effect, outcome: Outcome, attempts: u32, now: Timestamp) -> Request {
-    let update = |status, not_before, detail| OutboxUpdate { effect: effect.id, status, not_before, detail, at: now };
+    let update = |status, not_before, detail: &str| {
+        // Whatever the far side said.
+        let detail = Some(storable(detail, REASON_CHARS));
+        OutboxUpdate { effect: effect.id, status, not_before, detail, at: now }
+    };
+    let over = |status, reason: &str| {
+        let update = update(status, None, reason);
+        let reason = update.detail.clone();
+        told(effect, update, reason)
+    };
     match outcome {
-        Outcome::Sent { detail } => told(effect, update(OutboxStatus::Sent, None, Some(detail)), None),
-        Outcome::Failed { reason } => {
-            told(effect, update(OutboxStatus::Failed, None, Some(reason.clone())), Some(reason))
-        }
+        Outcome::Sent { detail } => told(effect, update(OutboxStatus::Sent, None, &detail), None),
+        Outcome::Failed { reason } => over(OutboxStatus::Failed, &reason),
         Outcome::RetryAt { after, reason, contact: _ } => {
-            silent(update(OutboxStatus::Ready, Some(now + after), Some(reason)))
+            silent(update(OutboxStatus::Ready, Some(now + after), &reason))
         }
         Outcome::Unknown { reason } if may_repeat(effect) && attempts < SILENT_TRIES => {
-            silent(update(OutboxStatus::Ready, Some(now + SILENCE), Some(reason)))
+            silent(update(OutboxStatus::Ready, Some(now + SILENCE), &reason))
         }
-        Outcome::Unknown { reason } => {
-            told(effect, update(OutboxStatus::Unknown, None, Some(reason.clone())), Some(reason))
-        }
+        Outcome::Unknown { reason } => over(OutboxStatus::Unknown, &reason),
     }
 }
 
@@ -59,6 +65,19 @@ pub(super) fn of_interrupted(effect: &Effect, now: Timestamp) -> Request {
 pub(super) fn of_lost_claim(effect: &Effect, now: Timestamp) -> Request {
     let status = OutboxStatus::Ready;
     silent(OutboxUpdate { effect: effect.id, status, not_before: None, detail: None, at: now })
+}
+
+/// The same without its texts, where the store refused them: what became of an effect must be known all the same.
+/// `None` where it has none.
+pub(super) fn without_texts(request: Request) -> Option<Request> {
+    let Request::Platform { mut events, mut outbox } = request else { return None };
+    let has_text = |update: &OutboxUpdate| update.detail.is_some();
+    if !outbox.iter().any(has_text) {
+        return None;
+    }
+    outbox.iter_mut().for_each(|update| update.detail = None);
+    events.iter_mut().for_each(|(_, event)| drop(event.properties.remove(REASON)));
+    Some(Request::Platform { events, outbox })
 }
 
 /// Whether a second arrival does no harm: hooks and audiences know an effect by its id, and a transactional message is

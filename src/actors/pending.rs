@@ -8,6 +8,7 @@ use crate::engine::skip::Skip;
 use crate::engine::transition::{Lifted, Relay};
 use crate::intake::POISON;
 use crate::model::event::PLATFORM_SOURCE;
+use crate::model::text::{REASON_CHARS, storable};
 use crate::model::{EntryBody, Offset, ProfileId, ShardId, Skipped, Timestamp};
 use crate::store::journal::{Mistake, Quarantined};
 use crate::store::state::{Poisoned, Reached, SavedProfile, ShardCommit};
@@ -181,6 +182,8 @@ impl Pending {
             Failed::Wake(_) => "could not do what was due at this instant",
             Failed::Profile => "could not go on with this profile",
         };
+        // A panic may say anything.
+        let reason = storable(&reason, REASON_CHARS);
         let mistakes = vec![Mistake::of_all(format!("the engine {doing}: {reason}"))];
         let row = Quarantined {
             source,

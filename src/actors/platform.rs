@@ -39,13 +39,19 @@ pub struct Accepted {
     pub received_at: Timestamp,
 }
 
-/// Why events were not taken. Nothing of the request was kept; it may be sent again.
+/// Why events were not taken. Nothing of the request was kept; but for one that is [`Refused::Unwritable`] it may be sent
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     #[error("too much is waiting to be applied; try again in {} seconds", retry_after.as_secs().max(1))]
     Busy { retry_after: Duration },
     #[error("events cannot be stored at the moment: {reason}")]
     Unavailable { reason: String },
+    #[error(
+        "something in it cannot be stored, so nothing of it was kept: look for very long texts and control characters, or \
+         send its events one by one to find which it is"
+    )]
+    Unwritable,
     #[error("the server is stopping")]
     Stopping,
 }
@@ -87,6 +93,7 @@ impl Platform {
             return Err(Refused::Busy { retry_after: RETRY_AFTER });
         }
         let bytes = events.capacity() * size_of::<Event>() + events.iter().map(Weight::held).sum::<usize>();
+        let bytes = bytes + quarantined.iter().map(Quarantined::held).sum::<usize>();
         let _waiting = Waiting::new(&self.inner.board.memory, bytes);
         self.append(Request::Source { events, quarantined }).await
     }
@@ -100,15 +107,21 @@ impl Platform {
         self.append(Request::Retry(retry)).await
     }
 
-    /// Takes an event of the platform itself, such as a click, for a known profile.
+    /// Takes an event of the platform itself, such as a click, for a known profile. Where too much waits it is let go and
+    /// counted: anybody can send any number of them.
     ///
     /// # Errors
-    /// See [`Refused`]; never busy.
+    /// See [`Refused`].
     pub async fn record(&self, profile: ProfileId, event: Event) -> Result<Accepted, Refused> {
+        if self.inner.board.is_full() {
+            self.inner.board.gauges.let_go();
+            return Err(Refused::Busy { retry_after: RETRY_AFTER });
+        }
         self.append(Request::Platform { events: vec![(profile, event)], outbox: Vec::new() }).await
     }
 
-    /// Takes a person's word on consent. Once it is durable, what it withdraws stops also what is queued.
+    /// Takes a person's word on consent. Once it is durable, what it withdraws stops also what is queued. The same by the same
+    /// link, after which nothing else was said, changes nothing.
     ///
     /// # Errors
     /// See [`Refused`]; never busy: a withdrawal is always taken.

@@ -15,8 +15,10 @@ use crate::store::{Journal, StoreError};
 use super::board::{Amount, Board, Part};
 use super::group::{self, Group, Request};
 use super::identity::Resolver;
+use super::outcome;
 use super::platform::{Accepted, Refused};
 use super::shard::{Feed, Item, Shard};
+use super::spare::{self, Spare};
 
 /// Entries of one group at most, so that a commit stays short.
 const GROUP_ENTRIES: usize = 8_192;
@@ -62,6 +64,14 @@ struct Link {
     backlog: VecDeque<Item>,
 }
 
+/// How a commit ended.
+enum Done {
+    Written(Group),
+    /// The store refuses what it carries: nothing of it is there, and these were its requests.
+    Unwritable(StoreError, Vec<Request>),
+    Failed(StoreError),
+}
+
 pub(super) struct Sequencer {
     journal: Arc<dyn Journal>,
     board: Arc<Board>,
@@ -71,6 +81,9 @@ pub(super) struct Sequencer {
     watermark: Timestamp,
     resolver: Resolver,
     waiting: VecDeque<(Request, Reply)>,
+    /// After the store refused what a group carries: how many of those who wait the next groups take, one group each, to
+    /// find whose fault it is.
+    parts: VecDeque<usize>,
     pulses: Vec<oneshot::Sender<()>>,
     is_committing: bool,
     is_open: bool,
@@ -96,6 +109,7 @@ impl Sequencer {
             watermark: time,
             resolver: Resolver::default(),
             waiting: VecDeque::new(),
+            parts: VecDeque::new(),
             pulses: Vec::new(),
             is_committing: false,
             is_open: false,
@@ -119,23 +133,32 @@ impl Sequencer {
         let (journal, head) = (self.journal.clone(), self.head);
         let mut resolver = std::mem::take(&mut self.resolver);
         let commit = async move {
-            let group = match group::build(&*journal, &mut resolver, head, received_at, requests).await {
-                Ok(group) => journal.append(&group.append).await.map(|()| group),
-                Err(error) => Err(error),
+            let spares = Spare::of(&requests);
+            let done = match group::build(&*journal, &mut resolver, head, received_at, requests).await {
+                Ok(group) => match journal.append(&group.append).await {
+                    Ok(()) => Done::Written(group),
+                    Err(error @ StoreError::Statement(_)) => Done::Unwritable(error, spare::requests(spares, group)),
+                    Err(error) => Done::Failed(error),
+                },
+                Err(error) => Done::Failed(error),
             };
-            (group, resolver)
+            (done, resolver)
         };
-        ctx.spawn(commit.into_actor(self).map(move |(group, resolver), actor, ctx| {
+        ctx.spawn(commit.into_actor(self).map(move |(done, resolver), actor, ctx| {
             actor.is_committing = false;
-            match group {
-                Ok(group) => actor.committed(group, resolver, received_at, replies),
-                Err(error) => actor.failed(&error, replies, ctx),
+            match done {
+                Done::Written(group) => actor.committed(group, resolver, received_at, replies),
+                Done::Unwritable(error, requests) => actor.part(&error, requests, replies),
+                Done::Failed(error) => actor.failed(&error, replies, ctx),
             }
             actor.begin(ctx);
         }));
     }
 
     fn gather(&mut self) -> (Vec<Request>, Vec<Reply>) {
+        if let Some(count) = self.parts.pop_front() {
+            return self.waiting.drain(..count).unzip();
+        }
         let (mut requests, mut replies, mut weight) = (Vec::new(), Vec::new(), 0);
         while let Some((request, _)) = self.waiting.front() {
             let is_apart = request.is_alone() || requests.last().is_some_and(Request::is_alone);
@@ -160,12 +183,35 @@ impl Sequencer {
         self.board.gauges.appended(group.append.entries.len());
         // Who is answered finds the shards told.
         self.deal(group.append.entries);
-        for (reply, offset) in replies.into_iter().zip(group.ends) {
+        for (reply, end) in replies.into_iter().zip(group.ends) {
             // Whoever asked may have hung up; the events are durable all the same.
-            let _ = reply.send(Ok(Accepted { offset, received_at }));
+            let _ = reply.send(Ok(Accepted { offset: end.offset, received_at }));
         }
         if self.is_open {
             self.tell_time(Timestamp(received_at.0 - 1));
+        }
+    }
+
+    /// The store is sound, and refuses what a group carries. Its halves are tried by themselves, and so on: whoever is alone
+    /// in the end is refused, and nobody else is.
+    fn part(&mut self, error: &StoreError, mut requests: Vec<Request>, mut replies: Vec<Reply>) {
+        self.resolver = Resolver::default();
+        let mut parts = vec![requests.len() / 2, requests.len().div_ceil(2)];
+        if requests.len() == 1 {
+            requests = requests.into_iter().filter_map(outcome::without_texts).collect();
+            tracing::error!(%error, refused = requests.is_empty(), "a request cannot be stored as it is");
+            if requests.is_empty() {
+                for reply in replies.drain(..) {
+                    let _ = reply.send(Err(Refused::Unwritable));
+                }
+            }
+            parts = vec![requests.len()];
+        }
+        for asked in requests.into_iter().zip(replies).rev() {
+            self.waiting.push_front(asked);
+        }
+        for part in parts.into_iter().rev().filter(|part| *part > 0) {
+            self.parts.push_front(part);
         }
     }
 
@@ -177,6 +223,7 @@ impl Sequencer {
         for reply in replies.into_iter().chain(rest) {
             let _ = reply.send(Err(Refused::Unavailable { reason: error.to_string() }));
         }
+        self.parts.clear();
         self.pulses.clear();
         self.probe = Some(FIRST_PROBE);
         self.probe_later(ctx);

@@ -171,6 +171,9 @@ pub enum EffectBody {
     },
 }
 
+/// Longest name of a domain, in bytes (RFC 1035).
+const DOMAIN_BYTES: usize = 253;
+
 /// The kind of channel that mirrors audiences.
 pub const AUDIENCE_SYNC: &str = "audience_sync";
 
@@ -211,11 +214,15 @@ impl EffectBody {
         }
     }
 
-    /// The recipient's domain in small letters: whoever takes mail for it has limits of its own.
+    /// The recipient's domain in small letters: whoever takes mail for it has limits of its own. What is longer than a
+    /// domain can be is none.
     #[must_use]
     pub fn domain(&self) -> Option<String> {
         match self {
-            Self::Email { to, .. } => to.rsplit_once('@').map(|(_, domain)| domain.to_lowercase()),
+            Self::Email { to, .. } => {
+                let domain = to.rsplit_once('@').map(|(_, domain)| domain)?;
+                (domain.len() <= DOMAIN_BYTES && !domain.contains('\0')).then(|| domain.to_lowercase())
+            }
             Self::Webhook { .. } | Self::Audience { .. } => None,
         }
     }

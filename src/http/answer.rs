@@ -20,9 +20,10 @@ pub(super) fn bad_request(bad: &BadRequest) -> HttpResponse {
     HttpResponse::build(status).json(body)
 }
 
-/// The platform took nothing; the same request may come again.
+/// The platform took nothing; unless it can never be stored, the same request may come again.
 pub(super) fn refused(refused: &Refused) -> HttpResponse {
     let (status, code, seconds) = match refused {
+        Refused::Unwritable => return failure(StatusCode::BAD_REQUEST, "unwritable", &refused.to_string()),
         Refused::Busy { retry_after } => (StatusCode::TOO_MANY_REQUESTS, "busy", retry_after.as_secs().max(1)),
         Refused::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", 5),
         Refused::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", 5),
@@ -55,5 +56,6 @@ mod tests {
         assert_eq!(told(&Refused::Busy { retry_after: Duration::from_millis(3) }), (429, "1".to_owned()));
         assert_eq!(told(&Refused::Unavailable { reason: "disk full".into() }).0, 503);
         assert_eq!(told(&Refused::Stopping).0, 503);
+        assert_eq!(told(&Refused::Unwritable), (400, String::new()));
     }
 }

@@ -1,5 +1,7 @@
 //! The collecting calls of the Segment spec.
 
+use std::time::Duration;
+
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -10,6 +12,11 @@ use super::access::write_key_of_header;
 use super::answer::{bad_request, failure, refused};
 use super::body::{self, BodyError};
 use super::doors::Doors;
+use crate::actors::Refused;
+use crate::model::limit::STRANGER_BYTES;
+
+/// When those may come again for whose body there was no room.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// `POST /v1/{call}`: takes events, and answers when they are durable.
 pub(super) async fn collect(
@@ -47,23 +54,35 @@ async fn take(request: &HttpRequest, call: Call, payload: web::Payload, doors: &
     {
         return wrong_key();
     }
-    let body = match body::read(request, payload, call.body_limit()).await {
+    let is_stranger = header_key.is_none();
+    let limit = if is_stranger { call.body_limit().min(STRANGER_BYTES) } else { call.body_limit() };
+    // What will be refused is not held meanwhile.
+    if let Err(why) = doors.platform.ready() {
+        body::throw_away(payload, limit).await;
+        return refused(&why);
+    }
+    let mut place = doors.room.place(is_stranger);
+    let body = match body::read_within(request, payload, limit, &mut place).await {
         Ok(body) => body,
-        Err(error) => return unreadable(&error, call),
+        Err(error) => return unreadable(&error, limit),
     };
-    let read = match Request::read(call, &body) {
-        Ok(read) => read,
-        Err(bad) => return bad_request(&bad),
+    let (taken, is_batch) = {
+        let read = match Request::read(call, &body) {
+            Ok(read) => read,
+            Err(bad) => return bad_request(&bad),
+        };
+        let key = header_key.as_deref().or(read.write_key()).unwrap_or_default();
+        let Some(source) = config.source_of_key(key) else { return wrong_key() };
+        let arrival = Arrival {
+            source: &source.name,
+            received_at: doors.platform.now(),
+            new_message_id: &|| format!("tw-{:032x}", rand::random::<u128>()),
+        };
+        (doors.intake().take(&read, &arrival), read.is_batch())
     };
-    let key = header_key.as_deref().or(read.write_key()).unwrap_or_default();
-    let Some(source) = config.source_of_key(key) else { return wrong_key() };
-    let arrival = Arrival {
-        source: &source.name,
-        received_at: doors.platform.now(),
-        new_message_id: &|| format!("tw-{:032x}", rand::random::<u128>()),
-    };
-    let taken = doors.intake().take(&read, &arrival);
-    keep(taken, read.is_batch(), doors).await
+    // From here on it is in the account of what waits.
+    drop((body, place));
+    keep(taken, is_batch, doors).await
 }
 
 /// Makes durable what was taken, refused events among it, and says what became of each.
@@ -96,10 +115,18 @@ fn wrong_key() -> HttpResponse {
     failure(StatusCode::UNAUTHORIZED, "unknown_write_key", message)
 }
 
-fn unreadable(error: &BodyError, call: Call) -> HttpResponse {
+fn unreadable(error: &BodyError, limit: usize) -> HttpResponse {
     match error {
+        BodyError::NoRoom => refused(&Refused::Busy { retry_after: RETRY_AFTER }),
+        BodyError::TooLarge if limit == STRANGER_BYTES => {
+            let message = format!(
+                "the body is larger than {limit} bytes: send a smaller batch, or the write key as the user of basic \
+                 authentication"
+            );
+            failure(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
+        }
         BodyError::TooLarge => {
-            let message = format!("the body is larger than {} bytes", call.body_limit());
+            let message = format!("the body is larger than {limit} bytes");
             failure(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message)
         }
         BodyError::BadGzip => {

@@ -6,12 +6,16 @@ use crate::actors::Platform;
 use crate::intake::Intake;
 use crate::store::Database;
 
+use super::room::Room;
+
 /// The platform, the database for reads, and intake prepared for its present program.
 #[derive(Debug)]
 pub(super) struct Doors {
     pub(super) platform: Platform,
     pub(super) database: Database,
     intake: RwLock<Arc<Intake>>,
+    /// For bodies of those who may be anybody.
+    pub(super) room: Room,
     /// Held by whoever tries again what is in the quarantine.
     pub(super) retrying: tokio::sync::Mutex<()>,
 }
@@ -19,7 +23,8 @@ pub(super) struct Doors {
 impl Doors {
     pub(super) fn new(platform: Platform, database: Database) -> Self {
         let intake = RwLock::new(Arc::new(Intake::new(platform.program())));
-        Self { platform, database, intake, retrying: tokio::sync::Mutex::default() }
+        let room = Room::new(platform.config().memory);
+        Self { platform, database, intake, room, retrying: tokio::sync::Mutex::default() }
     }
 
     /// Intake under the program that runs now.

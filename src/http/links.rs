@@ -3,6 +3,7 @@
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use crate::actors::Refused;
 use crate::engine::transition::Origin;
 use crate::model::platform_event::EMAIL_CLICKED;
 use crate::model::value::ValueMap;
@@ -78,8 +79,11 @@ pub(super) async fn click(request: HttpRequest, token: web::Path<String>, doors:
         properties.insert("url".to_owned(), Value::from(target.as_str()));
         let event = our_event(EMAIL_CLICKED, properties, doors.platform.now());
         if let Err(why) = doors.platform.record(link.profile, event).await {
-            // The customer wants to get on, whatever state we are in.
-            tracing::error!(reason = %why, "click could not be stored");
+            // The customer wants to get on, whatever state we are in. How many were let go is counted.
+            match why {
+                Refused::Busy { .. } => tracing::debug!(reason = %why, "a click was let go"),
+                _ => tracing::error!(reason = %why, "click could not be stored"),
+            }
         }
     }
     HttpResponse::Found().insert_header((header::LOCATION, target)).finish()
@@ -96,7 +100,7 @@ fn link_properties(effect: EffectId, origin: Option<&Origin>) -> ValueMap {
     properties
 }
 
-/// Each click and each word on consent counts, also the second by the same link.
+/// Each click counts, and each word on consent, unless the same link said the same just before.
 fn new_id() -> String {
     format!("link-{:032x}", rand::random::<u128>())
 }

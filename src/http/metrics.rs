@@ -38,6 +38,7 @@ fn text(reading: &Reading, is_held: bool) -> String {
         ),
         ("tidewater_wakes_in_memory", "gauge", "Wakes of profiles that are in memory.", reading.wakes_in_memory),
         ("tidewater_state_commits_total", "counter", "Transactions of state.", reading.commits),
+        ("tidewater_clicks_let_go_total", "counter", "Clicks that came while too much waited.", reading.let_go),
         ("tidewater_sending_held", "gauge", "1 while nothing is sent until a person says so.", u64::from(is_held)),
     ];
     let mut out = String::new();

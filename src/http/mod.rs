@@ -18,12 +18,14 @@ mod page;
 mod privacy;
 mod programs;
 mod quarantine;
+mod room;
 mod routes;
 
 pub use access::Access;
 pub use routes::{ROUTES, Route};
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::middleware::from_fn;
@@ -36,6 +38,12 @@ use doors::Doors;
 
 /// Seconds that a stopping server gives to requests that it has begun.
 const SHUTDOWN_SECONDS: u64 = 10;
+/// Connections that each thread of the doors holds at most; further ones wait until one of them ends. One in full flow takes
+/// some 200 KB.
+const CONNECTIONS: usize = 1_024;
+/// How long the head of a request may take to arrive, and a connection may be idle. Bodies have a time of their own.
+const HEAD_TIME: Duration = Duration::from_secs(5);
+const IDLE_TIME: Duration = Duration::from_secs(5);
 
 /// Opens the doors on a listener; `database` is what the platform stands on. The caller awaits the server; `server.handle().stop(true)` closes the doors and lets
 /// begun requests end. Signals are the caller's matter, for the platform has to stop after its doors.
@@ -52,6 +60,9 @@ pub fn serve(platform: Platform, database: Database, listener: TcpListener) -> s
             .wrap(from_fn(headers::of_every_answer))
     })
     .disable_signals()
+    .max_connections(CONNECTIONS)
+    .client_request_timeout(HEAD_TIME)
+    .keep_alive(IDLE_TIME)
     .shutdown_timeout(SHUTDOWN_SECONDS)
     .listen(listener)?;
     Ok(server.run())

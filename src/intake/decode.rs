@@ -139,11 +139,19 @@ fn needs_matter(event: &Event) -> Result<(), Refusal> {
         CONSENT_GIVEN | CONSENT_WITHDRAWN => "purpose",
         _ => return Ok(()),
     };
-    if event.properties.get(needed).and_then(Value::as_text).is_some_and(|text| !text.is_empty()) {
-        return Ok(());
+    let said = |name: &str| event.properties.get(name).and_then(Value::as_text);
+    if said(needed).is_none_or(str::is_empty) {
+        let message = format!("`{}` must say its `{needed}`", event.name);
+        return Err(Refusal::new("invalid", format!("properties.{needed}"), message));
     }
-    let message = format!("`{}` must say its `{needed}`", event.name);
-    Err(Refusal::new("invalid", format!("properties.{needed}"), message))
+    // It becomes a key, of which no database takes any length.
+    for name in [needed, "channel"] {
+        if said(name).is_some_and(|text| text.chars().count() > NAME_CHARS) {
+            let message = format!("`{name}` is longer than {NAME_CHARS} characters");
+            return Err(Refusal::new("too_long", format!("properties.{name}"), message));
+        }
+    }
+    Ok(())
 }
 
 /// The spec has the page's name and category beside its properties; rules read them among the properties.

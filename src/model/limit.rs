@@ -7,6 +7,8 @@ pub const SHARDS: u16 = 256;
 pub const EVENT_BYTES: usize = 32 * 1024;
 /// Largest body of a batch request after inflating, in bytes.
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Largest body of whoever shows no write key in the header, after inflating, in bytes (the Segment spec's limit of a batch).
+pub const STRANGER_BYTES: usize = 500 * 1024;
 /// Most events in one batch.
 pub const BATCH_EVENTS: usize = 2_500;
 /// Longest `messageId`, event name, `userId`, `anonymousId` and `groupId`, in characters.

@@ -9,6 +9,7 @@ pub mod limit;
 pub mod packed;
 pub mod platform_event;
 pub mod sorted;
+pub mod text;
 pub mod time;
 pub mod value;
 pub mod weight;

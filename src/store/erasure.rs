@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::model::id::hash_parts;
 use crate::model::{Offset, ProfileId, Timestamp};
 
+use super::among::{self, AT_ONCE};
 use super::bulk::{Bulk, Conflict, row};
 use super::clean_up::Stage;
 use super::entity::{deny, erased_identifier, erased_profile, erasure, identity, outbox};
@@ -69,16 +70,17 @@ pub(super) async fn begin(
     let Erasure { entry, at, lineage, is_suppressed } = erased;
     let entry = entry.0 as i64;
     let profiles: Vec<String> = lineage.iter().map(ToString::to_string).collect();
-    let known = identity::Entity::find().filter(identity::Column::Profile.is_in(&profiles)).all(transaction).await?;
+    let known = among::find(transaction, &identity::Entity::find(), identity::Column::Profile, &profiles).await?;
     let hashes: BTreeSet<String> = known.iter().map(|one| hash(secret, &one.kind, &one.value)).collect();
     let hashes = hashes.into_iter().map(|hash| row![hash, entry, *is_suppressed]);
     IDENTIFIERS.write(transaction, hashes.collect()).await?;
     PROFILES.write(transaction, profiles.iter().map(|profile| row![profile.as_str(), entry]).collect()).await?;
     let mut removed = Removed::default();
-    let gone = identity::Entity::delete_many().filter(identity::Column::Profile.is_in(&profiles));
-    removed.add("identity", gone.exec(transaction).await?.rows_affected);
-    let gone = deny::Entity::delete_many().filter(deny::Column::Profile.is_in(&profiles));
-    removed.add("deny", gone.exec(transaction).await?.rows_affected);
+    let gone =
+        among::delete(transaction, &identity::Entity::delete_many(), identity::Column::Profile, &profiles).await?;
+    removed.add("identity", gone);
+    let gone = among::delete(transaction, &deny::Entity::delete_many(), deny::Column::Profile, &profiles).await?;
+    removed.add("deny", gone);
     removed.add("outbox", drop_waiting(transaction, &profiles).await?);
     let row = erasure::ActiveModel {
         entry: Set(entry),
@@ -97,11 +99,8 @@ pub(super) async fn begin(
 /// Removes what waits to be sent to these profiles. What takes them out of audiences stays, with hashes for identifiers:
 /// the far side is to let go of them too. Returns how many were removed.
 pub(super) async fn drop_waiting(transaction: &DatabaseTransaction, profiles: &[String]) -> Result<u64, StoreError> {
-    let waiting = outbox::Entity::find()
-        .filter(outbox::Column::Profile.is_in(profiles))
-        .filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()))
-        .all(transaction)
-        .await?;
+    let waiting = outbox::Entity::find().filter(outbox::Column::Status.eq(OutboxStatus::Ready.as_str()));
+    let waiting = among::find(transaction, &waiting, outbox::Column::Profile, profiles).await?;
     let mut removed = 0;
     for row in waiting {
         let mut effect = read_effect(&row)?;
@@ -204,6 +203,3 @@ fn receipt(row: erasure::Model) -> Result<Receipt, StoreError> {
         ended_at: row.ended_at.map(Timestamp),
     })
 }
-
-/// Hashes of one query: bounds its size.
-const AT_ONCE: usize = 5_000;

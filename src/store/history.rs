@@ -16,6 +16,7 @@ use crate::engine::MembershipChange;
 use crate::engine::backfill::{self, Past};
 use crate::model::{Entry, Event, Offset, ProfileId, Timestamp, packed};
 
+use super::among;
 use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::{event_tally, history, merged_profile};
 use super::error::parse_id;
@@ -126,12 +127,9 @@ impl Database {
     /// The database failed, or a row is damaged.
     pub async fn profile_history(&self, profile: ProfileId, limit: u64) -> Result<Vec<HistoryItem>, StoreError> {
         // Each row holds an event at least, its last: the newest events are in the rows that end last.
-        let rows = history::Entity::find()
-            .filter(history::Column::Profile.is_in(self.lineage_ids(profile).await?))
-            .order_by_desc(history::Column::LastEntry)
-            .limit(limit)
-            .all(&self.read)
-            .await?;
+        let rows = history::Entity::find().order_by_desc(history::Column::LastEntry).limit(limit);
+        let lineage = self.lineage_ids(profile).await?;
+        let rows = among::find(&self.read, &rows, history::Column::Profile, &lineage).await?;
         let mut newest = Vec::new();
         for row in &rows {
             newest.extend(items(row)?);
@@ -151,11 +149,10 @@ impl Database {
         wanted: &backfill::Wanted,
     ) -> Result<HashMap<ProfileId, Vec<Past>>, StoreError> {
         let owners = self.owners(profiles).await?;
-        let rows = history::Entity::find()
-            .filter(history::Column::Profile.is_in(owners.keys().map(ToString::to_string)))
-            .filter(history::Column::FirstEntry.lt(i64::try_from(wanted.before.0).unwrap_or(i64::MAX)))
-            .all(&self.read)
-            .await?;
+        let before = i64::try_from(wanted.before.0).unwrap_or(i64::MAX);
+        let rows = history::Entity::find().filter(history::Column::FirstEntry.lt(before));
+        let profiles: Vec<String> = owners.keys().map(ToString::to_string).collect();
+        let rows = among::find(&self.read, &rows, history::Column::Profile, &profiles).await?;
         let is_wanted = |item: &HistoryItem| {
             item.offset < wanted.before && wanted.names.as_ref().is_none_or(|names| names.contains(&item.event.name))
         };
@@ -178,19 +175,20 @@ impl Database {
         let mut owners: HashMap<ProfileId, Vec<(ProfileId, Offset)>> = HashMap::new();
         let mut found: Vec<_> = profiles.iter().map(|profile| (*profile, *profile, Offset(0))).collect();
         while !found.is_empty() {
-            let mut next = Vec::new();
-            let ids = found.iter().map(|(member, ..)| member.to_string());
-            let rows = merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(ids));
-            for row in rows.all(&self.read).await? {
-                let (loser, winner): (ProfileId, ProfileId) = (parse_id(&row.loser)?, parse_id(&row.winner)?);
-                let of_winner = found.iter().filter(|(member, ..)| *member == winner);
-                let merge = Offset(row.entry as u64);
-                next.extend(of_winner.map(|(_, owner, joined)| (loser, *owner, (*joined).max(merge))));
-            }
+            let mut shares: HashMap<ProfileId, Vec<(ProfileId, Offset)>> = HashMap::new();
             for (member, owner, joined) in found {
                 owners.entry(member).or_default().push((owner, joined));
+                shares.entry(member).or_default().push((owner, joined));
             }
-            found = next;
+            let members: Vec<String> = shares.keys().map(ToString::to_string).collect();
+            let merged = merged_profile::Entity::find();
+            found = Vec::new();
+            for row in among::find(&self.read, &merged, merged_profile::Column::Winner, &members).await? {
+                let (loser, winner): (ProfileId, ProfileId) = (parse_id(&row.loser)?, parse_id(&row.winner)?);
+                let merge = Offset(row.entry as u64);
+                let of_winner = shares.get(&winner).into_iter().flatten();
+                found.extend(of_winner.map(|(owner, joined)| (loser, *owner, (*joined).max(merge))));
+            }
         }
         Ok(owners)
     }

@@ -1,6 +1,6 @@
 //! The identity index: which identifier belongs to which profile. A projection of the journal.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{
@@ -9,6 +9,7 @@ use sea_orm::{
 
 use crate::model::{Entry, EntryBody, Offset, ProfileId, Target};
 
+use super::among::{self, AT_ONCE};
 use super::bulk::{Bulk, Conflict, row};
 use super::denies;
 use super::entity::{identity, merged_profile};
@@ -107,9 +108,6 @@ async fn merge(
     denies::hand_on(transaction, &loser, &winner, entry).await
 }
 
-/// Identifiers of one query: bounds its size.
-const AT_ONCE: usize = 5_000;
-
 impl Database {
     /// The profiles of those identifiers that are known.
     ///
@@ -158,6 +156,10 @@ impl Database {
     /// # Errors
     /// The database failed.
     pub async fn find_profile_by(&self, kind: &str, value: &str) -> Result<Option<ProfileId>, StoreError> {
+        // Nobody has it, and PostgreSQL does not let one ask.
+        if kind.contains('\0') || value.contains('\0') {
+            return Ok(None);
+        }
         let row = identity::Entity::find_by_id((kind.to_owned(), value.to_owned())).one(&self.read).await?;
         row.map(|row| parse_id(&row.profile)).transpose()
     }
@@ -176,11 +178,12 @@ impl Database {
     /// The database failed.
     pub(super) async fn lineage_ids(&self, profile: ProfileId) -> Result<Vec<String>, StoreError> {
         let mut lineage = vec![profile.to_string()];
+        let mut known: HashSet<String> = lineage.iter().cloned().collect();
         let mut winners = lineage.clone();
         while !winners.is_empty() {
-            let rows =
-                merged_profile::Entity::find().filter(merged_profile::Column::Winner.is_in(winners)).all(&self.read);
-            winners = rows.await?.into_iter().map(|row| row.loser).filter(|loser| !lineage.contains(loser)).collect();
+            let merged = merged_profile::Entity::find();
+            let rows = among::find(&self.read, &merged, merged_profile::Column::Winner, &winners).await?;
+            winners = rows.into_iter().map(|row| row.loser).filter(|loser| known.insert(loser.clone())).collect();
             lineage.extend(winners.iter().cloned());
         }
         Ok(lineage)
@@ -204,12 +207,10 @@ pub(super) async fn survivors(
     let mut ends: BTreeSet<ProfileId> = profiles.iter().copied().collect();
     while !ends.is_empty() {
         let mut winners: HashMap<ProfileId, ProfileId> = HashMap::new();
-        for ends in ends.iter().collect::<Vec<_>>().chunks(AT_ONCE) {
-            let losers = ends.iter().map(ToString::to_string);
-            let merged = merged_profile::Entity::find().filter(merged_profile::Column::Loser.is_in(losers));
-            for row in merged.all(database).await? {
-                winners.insert(parse_id(&row.loser)?, parse_id(&row.winner)?);
-            }
+        let losers: Vec<String> = ends.iter().map(ToString::to_string).collect();
+        let merged = merged_profile::Entity::find();
+        for row in among::find(database, &merged, merged_profile::Column::Loser, &losers).await? {
+            winners.insert(parse_id(&row.loser)?, parse_id(&row.winner)?);
         }
         for (profile, survivor) in &mut survivors {
             if let Some(winner) = winners.get(survivor) {

@@ -7,6 +7,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrde
 use crate::engine::Skips;
 use crate::model::{ConsentKey, Entry, EntryBody, Offset, ProfileId, Timestamp, packed};
 
+use super::among;
 use super::bulk::{Bulk, Conflict, row};
 use super::denies;
 use super::entity::{deploy, journal_block, relay, schedule_fired};
@@ -81,12 +82,7 @@ impl Database {
         denies::write(&transaction, &append.denies).await?;
         identity::write(&transaction, &append.identities, &append.entries).await?;
         outbox::update(&transaction, &append.outbox).await?;
-        for ids in append.relayed.chunks(AT_ONCE) {
-            relay::Entity::delete_many()
-                .filter(relay::Column::Id.is_in(ids.iter().map(String::as_str)))
-                .exec(&transaction)
-                .await?;
-        }
+        among::delete(&transaction, &relay::Entity::delete_many(), relay::Column::Id, &append.relayed).await?;
         // One row a journey: a statement must not meet one key twice.
         let fired: BTreeMap<&str, Timestamp> =
             append.schedules_fired.iter().map(|(journey, at)| (journey.as_str(), *at)).collect();
@@ -166,9 +162,6 @@ impl Database {
         Ok(rows.into_iter().map(|row| (row.journey, Timestamp(row.at))).collect())
     }
 }
-
-/// Ids of one statement: bounds its size.
-const AT_ONCE: usize = 5_000;
 
 /// Entries of one block: bounds what is read for one of them.
 const BLOCK: usize = 1_024;

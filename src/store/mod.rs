@@ -4,6 +4,7 @@
 //! Two writers use it, each with whole transactions: the sequencer ([`Database::append`]) and the state writer
 //! ([`Database::commit`]). Everyone else reads.
 
+mod among;
 mod bulk;
 mod claim;
 mod clean_up;

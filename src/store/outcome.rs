@@ -10,6 +10,9 @@ use crate::model::{Event, Timestamp, Value};
 
 use super::outbox::OutboxStatus;
 
+/// The property that tells why it did not go well.
+pub const REASON: &str = "reason";
+
 /// The event that tells of an effect's standing. It counts once, however often it is told.
 #[must_use]
 pub fn event_of(effect: &Effect, status: OutboxStatus, reason: Option<String>, now: Timestamp) -> Event {
@@ -23,7 +26,7 @@ pub fn event_of(effect: &Effect, status: OutboxStatus, reason: Option<String>, n
         say("step", origin.step.clone());
     }
     if let Some(reason) = reason {
-        say("reason", reason);
+        say(REASON, reason);
     }
     if let EffectBody::Email { template, .. } = &effect.body {
         say("template", template.clone());

@@ -54,6 +54,13 @@ impl Mistake {
 }
 
 impl Quarantined {
+    /// Bytes that it takes in memory, about.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        let mistakes = self.mistakes.iter().map(|mistake| mistake.path.len() + mistake.message.len());
+        size_of::<Self>() + self.payload.len() + mistakes.sum::<usize>()
+    }
+
     /// All that is wrong, in one line.
     #[must_use]
     pub fn reason(&self) -> String {

@@ -23,8 +23,8 @@ use super::{Database, Keep, StoreError};
 /// The ordered durable log of all that was accepted. It has one writer at a time.
 #[async_trait]
 pub trait Journal: Debug + Send + Sync {
-    /// Makes a group durable, with everything that stands or falls with it. After an error it is unknown whether it is
-    /// there: [`Self::reopen`], then ask for the [`Self::head`].
+    /// Makes a group durable, with everything that stands or falls with it. After [`StoreError::Statement`] nothing of it is
+    /// there. After another error that is unknown: [`Self::reopen`], then ask for the [`Self::head`].
     async fn append(&self, append: &Append) -> Result<(), StoreError>;
 
     /// Where the journal ends.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::model::{ProfileId, Timestamp};
 
+use super::among::AT_ONCE;
 use super::entity::{identity, membership, segment_day};
 use super::error::parse_id;
 use super::identity::Identifier;
@@ -26,9 +27,6 @@ pub struct SegmentSize {
     pub segment: String,
     pub members: i64,
 }
-
-/// Profiles of one query: bounds its size.
-const AT_ONCE: usize = 5_000;
 
 impl Database {
     /// Members of a segment in order of profile id, after `after`, `limit` at most.

@@ -13,6 +13,7 @@ use crate::engine::transition::{Lifted, Relay};
 use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
+use super::among::AT_ONCE;
 use super::bulk::{Bulk, Conflict, delete, row};
 use super::entity::{erased_profile, merged_profile, profile, relay, setting, shard_offset};
 use super::error::{parse_id, to_json};
@@ -261,9 +262,6 @@ fn saved(row: profile::Model) -> Result<SavedProfile, StoreError> {
     let id = parse_id(&row.id)?;
     Ok(SavedProfile { id, snapshot: row.snapshot, wake: row.wake.map(Timestamp) })
 }
-
-/// Ids of one query: bounds its size.
-const AT_ONCE: usize = 5_000;
 
 /// The setting that tells the last transaction from any other.
 const LAST_COMMIT: &str = "last_commit";

@@ -392,6 +392,8 @@ async fn an_unsubscribe_link_asks_and_only_a_post_acts() {
     let parts = "--b\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--b--\r\n";
     let again = served.client.post(&url).header("Content-Type", "multipart/form-data; boundary=b").body(parts);
     assert_eq!(again.send().await.unwrap().status(), 200, "mail programs may send parts, and twice");
+    let journal = served.store.read_journal(Offset(0), 100).await.unwrap();
+    assert_eq!(journal.iter().filter(is_withdrawal).count(), 1, "the same once more is nothing");
     served.stop().await;
 }
 

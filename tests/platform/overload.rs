@@ -22,7 +22,7 @@ const MEMORY_KIB: u64 = 1024;
 const BEYOND_KIB: u64 = 96 * MEMORY_KIB;
 
 /// The memory of a process that is in RAM, now or at its highest, in KiB.
-fn resident(server: &Server, field: &str) -> u64 {
+pub fn resident(server: &Server, field: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(field)).expect("Linux tells it");
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

@@ -21,7 +21,8 @@ pub struct Served {
     pub url: String,
     pub client: reqwest::Client,
     doors: actix_web::dev::ServerHandle,
-    _folder: tempfile::TempDir,
+    /// The database's, where it is its own.
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl Served {
@@ -33,13 +34,20 @@ impl Served {
     /// Starts a platform with further files of the workspace, such as journeys, as path and text.
     pub async fn start_with(rules: &str, settings: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("test.db").display());
+        let served = Self::start_on(&url, rules, settings, files).await;
+        Self { _folder: Some(folder), ..served }
+    }
+
+    /// Starts a platform on a database of the caller's.
+    pub async fn start_on(database: &str, rules: &str, settings: &str, files: &[(&str, &str)]) -> Self {
         let yaml = format!("sources:\n  web: {WRITE_KEY}\n{settings}");
         let own = [("tidewater.yaml", yaml.as_str()), ("rules/test.tide", rules)];
         let all = own.iter().chain(files).map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
         let loaded = compile(all.collect(), &|_| None);
         let Some(program) = loaded.program else { panic!("{:#?}", loaded.findings) };
         let Some(config) = loaded.config else { panic!("{:#?}", loaded.findings) };
-        let store = Database::open(&format!("sqlite://{}", folder.path().join("test.db").display())).await.unwrap();
+        let store = Database::open(database).await.unwrap();
         let with = StartWith {
             program,
             config: Arc::new(config),
@@ -55,7 +63,7 @@ impl Served {
         let server = tidewater::http::serve(platform.clone(), store.clone(), listener).unwrap();
         let doors = server.handle();
         actix_web::rt::spawn(server);
-        Self { platform, store, url, client: client(), doors, _folder: folder }
+        Self { platform, store, url, client: client(), doors, _folder: None }
     }
 
     /// Posts a body with the write key, and gives status and answer.

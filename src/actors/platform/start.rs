@@ -54,7 +54,7 @@ fn advice(error: &StoreError) -> &'static str {
             ". Nothing is skipped, as it would be lost without a word: look after the disk, and restore the last backup of \
              the database"
         }
-        StoreError::Database(_) | StoreError::Unusable(_) | StoreError::Superseded => "",
+        StoreError::Database(_) | StoreError::Statement(_) | StoreError::Unusable(_) | StoreError::Superseded => "",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::actors::Placement;
 use crate::engine::{Engine, Profile, Sound, Transition};
 use crate::intake::{Again, Intake, Mend};
 use crate::model::value::ValueMap;
-use crate::model::{Entry, EntryBody, EventKind, Skipped, Span, Target};
+use crate::model::{ConsentKey, ConsentSource, ConsentState, Entry, EntryBody, EventKind, Skipped, Span, Target};
 use crate::store::journal::Append;
 use crate::workspace::compile;
 
@@ -239,6 +239,13 @@ async fn what_was_passed_over_comes_as_a_new_entry_when_it_is_tried_again() {
     platform.stop().await;
 }
 
+/// A word on one topic by a message's link, or by another way.
+fn word(id: u32, by: ConsentSource, state: ConsentState) -> ConsentChange {
+    let key = ConsentKey::Topic { topic: "newsletter".to_owned(), channel: "email".to_owned() };
+    let message = [("effect_id".to_owned(), "e1".into())].into();
+    ConsentChange { id: format!("w{id}"), key, state, by, at: Timestamp(0), note: None, message }
+}
+
 #[actix_rt::test]
 async fn a_full_platform_asks_sources_to_come_back_and_still_takes_what_it_says_itself() {
     let dir = tempfile::tempdir().unwrap();
@@ -250,7 +257,24 @@ async fn a_full_platform_asks_sources_to_come_back_and_still_takes_what_it_says_
     let ada = ProfileId::from_identifier("user_id", "ada");
     let mut left = event("m2", crate::model::platform_event::UNSUBSCRIBED, "ada");
     left.kind = EventKind::Platform;
+    left.properties.insert("topic".to_owned(), "newsletter".into());
+    assert_eq!(platform.record(ada, left.clone()).await, Err(Refused::Busy { retry_after: RETRY_AFTER }));
+    assert_eq!(platform.reading().let_go, 1, "a click is let go, and counted");
+    // A withdrawal is taken however full it is. The same by the same link is nothing, until something else was said.
+    let entries = async || platform.store.journal_head().await.unwrap().offset.0;
+    let before = entries().await;
+    for id in 0..3 {
+        platform.consent(ada, word(id, ConsentSource::Link, ConsentState::Withdrawn)).await.unwrap();
+        assert_eq!(entries().await, before + 1, "{id}");
+    }
+    platform.consent(ada, word(3, ConsentSource::Api, ConsentState::Given)).await.unwrap();
+    platform.consent(ada, word(4, ConsentSource::Link, ConsentState::Withdrawn)).await.unwrap();
+    assert_eq!(entries().await, before + 3);
+    board.done_by_shard(Amount::of(WAITING_LIMIT));
     assert!(platform.record(ada, left).await.is_ok());
+    platform.consent(ada, word(5, ConsentSource::Link, ConsentState::Withdrawn)).await.unwrap();
+    assert_eq!(entries().await, before + 5, "an event said something in between");
+    board.sent_to_shard(Amount::of(WAITING_LIMIT));
     board.done_by_shard(Amount::of(WAITING_LIMIT));
     assert!(platform.ingest(vec![event("m1", "Order Completed", "ada")], Vec::new()).await.is_ok());
     platform.stop().await;

@@ -1,11 +1,11 @@
 //! The rows that are a person's own.
 
-use sea_orm::sea_query::ExprTrait;
-use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter, QuerySelect, QueryTrait};
+use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 
 use crate::engine::snapshot;
 use crate::model::ProfileId;
 
+use super::super::among;
 use super::super::entity::{deny, erasure, history, journey_run, journey_step, membership, merged_profile, outbox};
 use super::super::erasure::{Removed, drop_waiting};
 use super::super::error::parse_id;
@@ -37,9 +37,9 @@ impl Database {
     /// Removes the last effects, once nothing is on its way. False where something is.
     pub(super) async fn remove_effects(&self, erasing: &Erasing) -> Result<bool, StoreError> {
         let profiles = self.profiles_of(&[erasing]).await?;
-        let own = outbox::Column::Profile.is_in(&profiles);
         let under_way = outbox::Column::Status.is_in([OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()]);
-        let waiting = outbox::Entity::find().filter(own.clone().and(under_way)).all(&self.read).await?;
+        let waiting = outbox::Entity::find().filter(under_way);
+        let waiting = among::find(&self.read, &waiting, outbox::Column::Profile, &profiles).await?;
         let is_removal = |row: &outbox::Model| read_effect(row).is_ok_and(|effect| effect.body.is_removal());
         if waiting.iter().any(|row| row.status == OutboxStatus::Taken.as_str() || is_removal(row)) {
             return Ok(false);
@@ -48,7 +48,8 @@ impl Database {
         let mut removed = erasing.removed.clone();
         // What was under way, and would be tried again.
         removed.add("outbox", drop_waiting(&transaction, &profiles).await?);
-        removed.add("outbox", outbox::Entity::delete_many().filter(own).exec(&transaction).await?.rows_affected);
+        let all = outbox::Entity::delete_many();
+        removed.add("outbox", among::delete(&transaction, &all, outbox::Column::Profile, &profiles).await?);
         let next = erasing.reached(&Stage::File { is_packed: false }, &removed)?;
         erasure::Entity::update(next).exec(&transaction).await?;
         transaction.commit().await?;
@@ -62,30 +63,36 @@ async fn remove_all(
     profiles: &[String],
     removed: &mut Removed,
 ) -> Result<(), StoreError> {
-    let runs = journey_run::Entity::find()
-        .select_only()
-        .column(journey_run::Column::Run)
-        .filter(journey_run::Column::Profile.is_in(profiles))
-        .into_query();
-    let gone = journey_step::Entity::delete_many().filter(journey_step::Column::Run.in_subquery(runs));
-    removed.add("journey_step", gone.exec(transaction).await?.rows_affected);
-    let gone = journey_run::Entity::delete_many().filter(journey_run::Column::Profile.is_in(profiles));
-    removed.add("journey_run", gone.exec(transaction).await?.rows_affected);
-    let gone = membership::Entity::delete_many().filter(membership::Column::Profile.is_in(profiles));
-    removed.add("membership", gone.exec(transaction).await?.rows_affected);
-    let gone = history::Entity::delete_many().filter(history::Column::Profile.is_in(profiles));
-    removed.add("history", gone.exec(transaction).await?.rows_affected);
-    let gone = deny::Entity::delete_many().filter(deny::Column::Profile.is_in(profiles));
-    removed.add("deny", gone.exec(transaction).await?.rows_affected);
-    let gone = merged_profile::Entity::delete_many().filter(merged_profile::Column::Loser.is_in(profiles));
-    removed.add("merged_profile", gone.exec(transaction).await?.rows_affected);
+    let runs = among::find(transaction, &journey_run::Entity::find(), journey_run::Column::Profile, profiles).await?;
+    let runs: Vec<String> = runs.into_iter().map(|row| row.run).collect();
+    removed.add(
+        "journey_step",
+        among::delete(transaction, &journey_step::Entity::delete_many(), journey_step::Column::Run, &runs).await?,
+    );
+    removed.add(
+        "journey_run",
+        among::delete(transaction, &journey_run::Entity::delete_many(), journey_run::Column::Profile, profiles).await?,
+    );
+    removed.add(
+        "membership",
+        among::delete(transaction, &membership::Entity::delete_many(), membership::Column::Profile, profiles).await?,
+    );
+    removed.add(
+        "history",
+        among::delete(transaction, &history::Entity::delete_many(), history::Column::Profile, profiles).await?,
+    );
+    removed
+        .add("deny", among::delete(transaction, &deny::Entity::delete_many(), deny::Column::Profile, profiles).await?);
+    removed.add(
+        "merged_profile",
+        among::delete(transaction, &merged_profile::Entity::delete_many(), merged_profile::Column::Loser, profiles)
+            .await?,
+    );
     // What the state writer had under way when the rest of the outbox went.
     removed.add("outbox", drop_waiting(transaction, profiles).await?);
-    let over = [OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()];
-    let gone = outbox::Entity::delete_many()
-        .filter(outbox::Column::Profile.is_in(profiles))
-        .filter(outbox::Column::Status.is_not_in(over));
-    removed.add("outbox", gone.exec(transaction).await?.rows_affected);
+    let under_way = [OutboxStatus::Ready.as_str(), OutboxStatus::Taken.as_str()];
+    let over = outbox::Entity::delete_many().filter(outbox::Column::Status.is_not_in(under_way));
+    removed.add("outbox", among::delete(transaction, &over, outbox::Column::Profile, profiles).await?);
     removed.add("profile", profiles.len() as u64);
     Ok(())
 }
