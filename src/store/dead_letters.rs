@@ -11,10 +11,10 @@ use sea_orm::{
 use crate::engine::transition::{AUDIENCE_SYNC, Relay};
 use crate::model::{EffectId, EntryBody, Offset, Timestamp};
 
+use super::commit::write_relays;
 use super::entity::outbox;
 use super::outbox::{OutboxStatus, read_effect};
 use super::outcome::event_of;
-use super::state::write_relays;
 use super::{Database, StoreError};
 
 /// Which effects; what is empty selects everything.
@@ -124,8 +124,7 @@ pub(super) async fn drop_in(
             body: EntryBody::Event(event),
         });
     }
-    let relays: Vec<_> = relays.iter().map(|relay| (Offset(0), relay)).collect();
-    write_relays(transaction, &relays).await?;
+    write_relays(transaction, relays.iter().map(|relay| (Offset(0), relay))).await?;
     let done = outbox::Entity::update_many()
         .col_expr(outbox::Column::Status, Expr::value(OutboxStatus::Dropped.as_str()))
         .col_expr(outbox::Column::UpdatedAt, Expr::value(now.0))

@@ -11,7 +11,7 @@ use crate::engine::transition::Lifted;
 use crate::model::{Offset, ProfileId};
 
 use super::StoreError;
-use super::bulk::{Bulk, Conflict, Renewal, row};
+use super::bulk::{Bulk, Conflict, Renewal, Row, row};
 use super::entity::deny;
 use super::identity;
 use super::journal::Deny;
@@ -32,7 +32,7 @@ const HANDED_ON: Bulk = Bulk {
 };
 
 /// What an append has set meanwhile is looked at as it is then: the condition is on the row itself.
-const LIFTS: Renewal = Renewal {
+pub(super) const LIFTS: Renewal = Renewal {
     table: "deny",
     key: &["profile", "consent"],
     columns: &["profile", "consent", "entry"],
@@ -69,15 +69,11 @@ pub(super) async fn hand_on(
 }
 
 /// Lifts what the profiles know of and do not mean any more.
-pub(super) async fn lift<'a>(
-    transaction: &DatabaseTransaction,
-    lifted: impl Iterator<Item = &'a (ProfileId, Lifted)>,
-) -> Result<(), StoreError> {
+pub(super) fn lifts<'a>(lifted: impl Iterator<Item = &'a (ProfileId, Lifted)>) -> Vec<Row> {
     let mut last: BTreeMap<(ProfileId, String), Offset> = BTreeMap::new();
     for (profile, Lifted { key, up_to }) in lifted {
         let known = last.entry((*profile, key.to_string())).or_insert(*up_to);
         *known = (*known).max(*up_to);
     }
-    let rows = last.into_iter().map(|((profile, key), up_to)| row![profile.to_string(), key, up_to.0 as i64]);
-    Ok(LIFTS.write(transaction, rows.collect()).await?)
+    last.into_iter().map(|((profile, key), up_to)| row![profile.to_string(), key, up_to.0 as i64]).collect()
 }

@@ -55,8 +55,30 @@ const HISTORY: Bulk = Bulk {
     conflict: Conflict::Clause(""),
 };
 
-/// Writes what the commits tell of the past, and adds to the counts.
-pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
+/// What commits tell of the past, and what that adds to the counts.
+pub(super) struct Rows {
+    stretches: Vec<Row>,
+    tally: Tally,
+}
+
+impl Rows {
+    pub(super) fn of(commits: &[ShardCommit]) -> Self {
+        let stretches = stretches(commits);
+        let mut tally = Tally::default();
+        for stretch in stretches.values() {
+            tally.events(stretch.items.iter().map(|item| &*item.event));
+            tally.changes(stretch.changes.iter().copied());
+        }
+        Self { stretches: stretches.values().map(Stretch::row).collect(), tally }
+    }
+
+    pub(super) async fn write(self, transaction: &DatabaseTransaction) -> Result<(), StoreError> {
+        HISTORY.write(transaction, self.stretches).await?;
+        self.tally.write(transaction).await
+    }
+}
+
+fn stretches(commits: &[ShardCommit]) -> BTreeMap<ProfileId, Stretch<Cow<'_, Event>, &MembershipChange>> {
     let mut stretches: BTreeMap<ProfileId, Stretch<Cow<'_, Event>, &MembershipChange>> = BTreeMap::new();
     for commit in commits {
         for (profile, entry) in &commit.history {
@@ -68,13 +90,7 @@ pub(super) async fn write(transaction: &DatabaseTransaction, commits: &[ShardCom
             Stretch::of(&mut stretches, *profile).changes.push(change);
         }
     }
-    let mut tally = Tally::default();
-    for stretch in stretches.values() {
-        tally.events(stretch.items.iter().map(|item| &*item.event));
-        tally.changes(stretch.changes.iter().copied());
-    }
-    write_stretches(transaction, stretches.values()).await?;
-    tally.write(transaction).await
+    stretches
 }
 
 pub(super) async fn write_stretches<'a, E, C>(

@@ -64,12 +64,14 @@ impl Database {
     pub async fn append(&self, append: &Append) -> Result<(), StoreError> {
         let is_nobody_named = append.erasures.is_empty() && append.quarantined.is_empty();
         let secret = if is_nobody_named { Vec::new() } else { self.secret(erasure::SECRET).await? };
-        let transaction = self.begin().await?;
         let blocks = append.entries.chunks(BLOCK).map(|entries| {
             let (first, last) = (&entries[0], &entries[entries.len() - 1]);
             row![first.offset.0 as i64, last.offset.0 as i64, first.received_at.0, packed::pack(entries)]
         });
-        BLOCKS.write(&transaction, blocks.collect()).await?;
+        // Packed before the transaction begins: while it lasts nobody else can write.
+        let blocks = blocks.collect();
+        let transaction = self.begin().await?;
+        BLOCKS.write(&transaction, blocks).await?;
         for entry in &append.entries {
             if let EntryBody::Deploy(deployed) = &entry.body {
                 let row =

@@ -145,7 +145,7 @@ pub struct Retried {
     pub emptied: Vec<String>,
 }
 
-const QUARANTINE: Bulk = Bulk {
+pub(super) const QUARANTINE: Bulk = Bulk {
     table: "quarantine",
     columns: &["id", "source", "received_at", "code", "reason", "payload", "mistakes", "call", "named"],
     conflict: Conflict::Ignore,
@@ -180,10 +180,9 @@ fn named(secret: &[u8], names: &[Identifier]) -> String {
     hashes.join(" ")
 }
 
-/// Keeps what the engine failed on. Its payload names the profile.
-pub(super) async fn write_poison(transaction: &DatabaseTransaction, poison: &[&Poisoned]) -> Result<(), StoreError> {
-    let rows = poison.iter().map(|poisoned| kept(poisoned.id(), &poisoned.row, String::new()));
-    Ok(QUARANTINE.write(transaction, rows.collect::<Result<_, _>>()?).await?)
+/// What the engine failed on. Its payload names the profile.
+pub(super) fn poison<'a>(poison: impl Iterator<Item = &'a Poisoned>) -> Result<Vec<Row>, StoreError> {
+    poison.map(|poisoned| kept(poisoned.id(), &poisoned.row, String::new())).collect()
 }
 
 fn kept(id: String, item: &Quarantined, named: String) -> Result<Row, StoreError> {

@@ -6,26 +6,30 @@ use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 use crate::engine::skip::Skip;
 use crate::model::{Offset, Skipped, Timestamp};
 
-use super::bulk::{Bulk, Conflict, row};
+use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::skip;
 use super::error::parse_id;
 use super::{Database, StoreError};
 
-const SKIPS: Bulk =
+pub(super) const SKIPS: Bulk =
     Bulk { table: "skip", columns: &["id", "profile", "entry", "wake", "place"], conflict: Conflict::Ignore };
 
 pub(super) async fn write(
     transaction: &DatabaseTransaction,
     skips: impl Iterator<Item = Skip>,
 ) -> Result<(), StoreError> {
-    let rows = skips.map(|skip| {
+    Ok(SKIPS.write(transaction, rows(skips)).await?)
+}
+
+pub(super) fn rows(skips: impl Iterator<Item = Skip>) -> Vec<Row> {
+    let row = |skip: Skip| {
         let (entry, wake) = match skip.skipped {
             Skipped::Entry(offset) => (Some(offset.0 as i64), None),
             Skipped::Wake(at) => (None, Some(at.0)),
         };
         row![skip.id(), skip.profile.to_string(), entry, wake, skip.place.0 as i64]
-    });
-    Ok(SKIPS.write(transaction, rows.collect()).await?)
+    };
+    skips.map(row).collect()
 }
 
 impl Database {

@@ -1,12 +1,6 @@
 //! The state of the shards: snapshots, memberships, effects, facts and the offset, committed together.
 
-use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use sea_orm::{
-    ColumnTrait, DatabaseTransaction, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
-};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait};
 
 use crate::engine::skip::Skip;
 use crate::engine::transition::{Lifted, Relay};
@@ -14,13 +8,10 @@ use crate::engine::{Effect, Fact, MembershipChange};
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
 use super::among::AT_ONCE;
-use super::bulk::{Bulk, Conflict, delete, row};
-use super::entity::{erased_profile, merged_profile, profile, relay, setting, shard_offset};
-use super::error::{parse_id, to_json};
+use super::entity::{erased_profile, merged_profile, profile, relay, shard_offset};
+use super::error::parse_id;
 use super::journal::Quarantined;
-use super::transaction::Force;
 use super::{Database, StoreError};
-use super::{denies, facts, history, outbox, quarantine, skips};
 
 /// What one shard changed between two of its offsets.
 #[derive(Debug, Clone)]
@@ -98,41 +89,6 @@ pub struct SavedProfile {
 }
 
 impl Database {
-    /// Commits one or many shards in one transaction, which is on the disk with the next append or claim: see
-    /// [`super::transaction`]. Idempotent: effects, facts and relays that are there already are left alone.
-    ///
-    /// # Errors
-    /// The database failed: nothing of it is there.
-    pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        let transaction = self.begin_with(Force::WithTheNext).await?;
-        if is_there(&transaction, commits).await? {
-            return Ok(transaction.rollback().await?);
-        }
-        write_profiles(&transaction, commits).await?;
-        write_memberships(&transaction, commits).await?;
-        let effects: Result<Vec<_>, _> =
-            commits.iter().flat_map(|commit| &commit.effects).map(outbox::decided).collect();
-        outbox::OUTBOX.write(&transaction, effects?).await?;
-        denies::lift(&transaction, commits.iter().flat_map(|commit| &commit.lifted)).await?;
-        facts::write(&transaction, commits).await?;
-        history::write(&transaction, commits).await?;
-        let relays = commits.iter().flat_map(|commit| std::iter::repeat(commit.offset).zip(&commit.relays));
-        write_relays(&transaction, &relays.collect::<Vec<_>>()).await?;
-        let poison: Vec<_> = commits.iter().flat_map(|commit| &commit.poison).collect();
-        quarantine::write_poison(&transaction, &poison).await?;
-        skips::write(&transaction, poison.iter().filter_map(|poisoned| poisoned.skip)).await?;
-        let mut reached: BTreeMap<u16, (u64, i64)> = BTreeMap::new();
-        for commit in commits {
-            let at = (commit.offset.0, commit.time.0);
-            reached.entry(commit.shard.0).and_modify(|known| *known = std::cmp::max(at, *known)).or_insert(at);
-        }
-        let offsets =
-            reached.into_iter().map(|(shard, (offset, time))| row![i32::from(shard), offset as i64, time]).collect();
-        OFFSETS.write(&transaction, offsets).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
     /// The snapshots of those profiles that have one.
     ///
     /// # Errors
@@ -261,93 +217,4 @@ impl Database {
 fn saved(row: profile::Model) -> Result<SavedProfile, StoreError> {
     let id = parse_id(&row.id)?;
     Ok(SavedProfile { id, snapshot: row.snapshot, wake: row.wake.map(Timestamp) })
-}
-
-/// The setting that tells the last transaction from any other.
-const LAST_COMMIT: &str = "last_commit";
-
-const MARK: Bulk =
-    Bulk { table: "setting", columns: &["name", "value"], conflict: Conflict::Replace(&["name"], &["value"]) };
-const PROFILES: Bulk = Bulk {
-    table: "profile",
-    columns: &["id", "shard", "snapshot", "wake"],
-    conflict: Conflict::Replace(&["id"], &["snapshot", "wake"]),
-};
-const OFFSETS: Bulk = Bulk {
-    table: "shard_offset",
-    columns: &["shard", "applied", "time"],
-    // Effects that were written beside a state may come after it, and know only what was saved before.
-    conflict: Conflict::Clause(
-        "ON CONFLICT (shard) DO UPDATE SET applied = excluded.applied, time = excluded.time \
-         WHERE excluded.applied >= shard_offset.applied AND excluded.time >= shard_offset.time",
-    ),
-};
-const MEMBERSHIPS: Bulk = Bulk {
-    table: "membership",
-    columns: &["profile", "segment", "since"],
-    conflict: Conflict::Replace(&["profile", "segment"], &["since"]),
-};
-const RELAYS: Bulk =
-    Bulk { table: "relay", columns: &["id", "recipient", "body", "created", "ordinal"], conflict: Conflict::Ignore };
-
-/// The last value of each key: a statement must not meet one key twice.
-fn newest<K: Ord, V>(pairs: impl Iterator<Item = (K, V)>) -> BTreeMap<K, V> {
-    pairs.collect()
-}
-
-/// Whether the last transaction was this very one, then its answer was lost: counts must not be added to twice.
-async fn is_there(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<bool, StoreError> {
-    let mut hasher = DefaultHasher::new();
-    for commit in commits {
-        (commit.shard, commit.offset, commit.time).hash(&mut hasher);
-        commit.profiles.iter().for_each(|saved| (saved.id, &saved.snapshot, saved.wake).hash(&mut hasher));
-        commit.effects.iter().for_each(|effect| effect.id.hash(&mut hasher));
-        commit.relays.iter().for_each(|relay| relay.id.hash(&mut hasher));
-        commit.history.iter().for_each(|(profile, entry)| (profile, entry.offset).hash(&mut hasher));
-        commit.poison.iter().for_each(|poisoned| poisoned.id().hash(&mut hasher));
-        (&commit.memberships, &commit.lifted, &commit.facts).hash(&mut hasher);
-    }
-    let mark = format!("{:016x}", hasher.finish());
-    let known = setting::Entity::find_by_id(LAST_COMMIT.to_owned()).one(transaction).await?;
-    MARK.write(transaction, vec![row![LAST_COMMIT, mark.as_str()]]).await?;
-    Ok(known.is_some_and(|known| known.value == mark))
-}
-
-async fn write_profiles(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let saved = newest(commits.iter().flat_map(|commit| &commit.profiles).map(|saved| (saved.id, saved)));
-    let mut rows = Vec::with_capacity(saved.len());
-    for (id, saved) in saved {
-        let shard = i32::from(id.shard().0);
-        rows.push(row![id.to_string(), shard, saved.snapshot.clone(), saved.wake.map(|wake| wake.0)]);
-    }
-    Ok(PROFILES.write(transaction, rows).await?)
-}
-
-async fn write_memberships(transaction: &DatabaseTransaction, commits: &[ShardCommit]) -> Result<(), StoreError> {
-    let changes: Vec<_> = commits.iter().flat_map(|commit| &commit.memberships).collect();
-    // In the order of the table's key: what is near each other is touched together.
-    let last = newest(changes.iter().map(|(profile, change)| ((change.segment.as_str(), *profile), change)));
-    let (mut entered, mut left) = (Vec::new(), Vec::new());
-    for ((segment, profile), change) in last {
-        if change.entered {
-            entered.push(row![profile.to_string(), segment, change.at.0]);
-        } else {
-            left.push(row![profile.to_string(), segment]);
-        }
-    }
-    delete(transaction, "membership", &["profile", "segment"], left).await?;
-    Ok(MEMBERSHIPS.write(transaction, entered).await?)
-}
-
-/// Keeps relays until they are carried out, each with how far its shard had come.
-pub(super) async fn write_relays(
-    transaction: &DatabaseTransaction,
-    relays: &[(Offset, &Relay)],
-) -> Result<(), StoreError> {
-    let mut rows = Vec::new();
-    for (ordinal, (offset, relay)) in relays.iter().enumerate() {
-        let body = to_json(&relay.body)?;
-        rows.push(row![relay.id.as_str(), relay.to.to_string(), body, offset.0 as i64, ordinal as i64]);
-    }
-    Ok(RELAYS.write(transaction, rows).await?)
 }
