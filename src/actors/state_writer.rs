@@ -8,6 +8,7 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use crate::model::{Span, Timestamp};
+use crate::store::commit::Prepared;
 use crate::store::state::ShardCommit;
 use crate::store::{Keep, Store};
 use crate::workspace::Retention;
@@ -42,27 +43,49 @@ pub(super) struct StateWriter {
     store: Arc<dyn Store>,
     board: Arc<Board>,
     retention: Retention,
-    waiting: Vec<(ShardCommit, oneshot::Sender<()>)>,
+    waiting: Vec<Asked>,
+    /// Worked out while the one before is written.
+    next: Option<Ready>,
     is_committing: bool,
     is_looked_after: bool,
     wake: Option<Wake>,
 }
 
+/// A shard's commit, and whom to tell when it is done.
+type Asked = (ShardCommit, oneshot::Sender<()>);
+
+/// One transaction, and whom to tell when it is done.
+struct Ready {
+    commits: Prepared,
+    replies: Vec<oneshot::Sender<()>>,
+    /// Nothing goes before it: something waits for it, or something went before it already.
+    is_first: bool,
+}
+
 impl StateWriter {
     pub(super) fn new(store: Arc<dyn Store>, board: Arc<Board>, retention: Retention) -> Self {
-        Self { store, board, retention, waiting: Vec::new(), is_committing: false, is_looked_after: false, wake: None }
+        Self {
+            store,
+            board,
+            retention,
+            waiting: Vec::new(),
+            next: None,
+            is_committing: false,
+            is_looked_after: false,
+            wake: None,
+        }
     }
 
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        if self.is_committing || self.waiting.is_empty() {
+        if self.is_committing {
             return;
         }
+        let Some(Ready { mut commits, replies, .. }) = self.next() else { return };
         self.is_committing = true;
-        let (commits, replies): (Vec<_>, Vec<_>) = self.gather().into_iter().unzip();
         let (store, board) = (self.store.clone(), self.board.clone());
         let commit = async move {
-            commit_at_last(&*store, &board, &commits).await;
-            board.gauges.committed(&commits, board.clock.now());
+            commit_at_last(&*store, &board, &mut commits).await;
+            board.gauges.committed(commits.commits(), board.clock.now());
             commits
         };
         ctx.spawn(commit.into_actor(self).map(move |commits, actor, ctx| {
@@ -70,23 +93,45 @@ impl StateWriter {
             for reply in replies {
                 let _ = reply.send(());
             }
-            actor.wake(&commits);
+            actor.wake(commits.commits());
             actor.begin(ctx);
+            // To let go of many events takes its time: the next is on its way before.
+            actix::spawn(async move { drop(commits) });
         }));
+        // It begins with its first poll, which comes before this.
+        ctx.spawn(std::future::ready(()).into_actor(self).map(|(), actor, _| actor.prepare()));
     }
 
-    /// What the next transaction takes: effects first, and no more than leaves the journal its turn. A shard has one
-    /// commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
-    fn gather(&mut self) -> Vec<(ShardCommit, oneshot::Sender<()>)> {
-        self.waiting.sort_by_key(|(commit, _)| {
-            commit.effects.is_empty() && commit.lifted.is_empty() && commit.relays.is_empty()
-        });
+    /// What the next transaction is. What something outside waits for goes, once, before states that are ready.
+    fn next(&mut self) -> Option<Ready> {
+        let is_urgent = self.waiting.iter().any(|(commit, _)| is_waited_for(commit));
+        match &mut self.next {
+            Some(next) if is_urgent && !next.is_first => next.is_first = true,
+            Some(_) => return self.next.take(),
+            None => {}
+        }
+        self.gather()
+    }
+
+    /// Works out the next transaction while another is written.
+    fn prepare(&mut self) {
+        if self.is_committing && self.next.is_none() {
+            self.next = self.gather();
+        }
+    }
+
+    /// Takes as much as one transaction is to have: effects first, and no more than leaves the journal its turn. A shard has
+    /// one commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
+    fn gather(&mut self) -> Option<Ready> {
+        self.waiting.sort_by_key(|(commit, _)| !is_waited_for(commit));
         let (mut count, mut weight) = (0, 0);
         while count < self.waiting.len() && weight < WEIGHT {
             weight += weight_of(&self.waiting[count].0);
             count += 1;
         }
-        self.waiting.drain(..count).collect()
+        let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..count).unzip();
+        let is_first = commits.iter().any(is_waited_for);
+        (!commits.is_empty()).then(|| Ready { commits: Prepared::of(commits), replies, is_first })
     }
 
     /// One at a time: on a slow disk it may take longer than the pause.
@@ -124,6 +169,11 @@ impl StateWriter {
     }
 }
 
+/// Whether something outside waits for it.
+fn is_waited_for(commit: &ShardCommit) -> bool {
+    !(commit.effects.is_empty() && commit.lifted.is_empty() && commit.relays.is_empty())
+}
+
 /// About what it costs to write, in profiles.
 fn weight_of(commit: &ShardCommit) -> usize {
     let rows = commit.memberships.len()
@@ -136,7 +186,7 @@ fn weight_of(commit: &ShardCommit) -> usize {
 
 /// Commits, and again after a failure until it succeeds: what the shards hold in memory is right, so there is nothing
 /// else to do. Meanwhile nothing new is taken from sources.
-async fn commit_at_last(store: &dyn Store, board: &Board, commits: &[ShardCommit]) {
+async fn commit_at_last(store: &dyn Store, board: &Board, commits: &mut Prepared) {
     let mut delay = FIRST_RETRY;
     while let Err(error) = store.commit(commits).await {
         tracing::error!(%error, "state could not be saved; trying again");
@@ -163,6 +213,7 @@ impl Handler<Save> for StateWriter {
         let (reply, answer) = oneshot::channel();
         self.waiting.push((commit, reply));
         self.begin(ctx);
+        self.prepare();
         Box::pin(async move {
             // The writer outlives the shards: no answer means that the whole process goes down, and nothing may follow.
             if answer.await.is_err() {

@@ -50,10 +50,18 @@ impl Database {
     /// # Errors
     /// The database failed: nothing of it is there.
     pub async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        // While a transaction lasts nobody else can write, the journal included: what can be done before is.
-        let (mark, rows) = (mark(commits), Rows::of(commits)?);
+        self.write_commit(&mark(commits), Rows::of(commits)?).await
+    }
+
+    /// As [`Self::commit`]. After a failure it may be asked for again.
+    pub(super) async fn commit_prepared(&self, prepared: &mut Prepared) -> Result<(), StoreError> {
+        let rows = prepared.rows.take().map_or_else(|| Rows::of(&prepared.commits), Ok)?;
+        self.write_commit(&prepared.mark, rows).await
+    }
+
+    async fn write_commit(&self, mark: &str, rows: Rows) -> Result<(), StoreError> {
         let transaction = self.begin_with(Force::WithTheNext).await?;
-        if is_there(&transaction, &mark).await? {
+        if is_there(&transaction, mark).await? {
             return Ok(transaction.rollback().await?);
         }
         rows.write(&transaction).await?;
@@ -62,7 +70,31 @@ impl Database {
     }
 }
 
+/// Commits that are to be written in one transaction. While it lasts nobody else can write, the journal included: what can be
+/// worked out before is.
+#[derive(Debug)]
+pub struct Prepared {
+    commits: Vec<ShardCommit>,
+    mark: String,
+    /// None where it was tried before, or could not be worked out: then the commit says so.
+    rows: Option<Rows>,
+}
+
+impl Prepared {
+    /// Works out what can be before the transaction begins.
+    #[must_use]
+    pub fn of(commits: Vec<ShardCommit>) -> Self {
+        Self { mark: mark(&commits), rows: Rows::of(&commits).ok(), commits }
+    }
+
+    #[must_use]
+    pub fn commits(&self) -> &[ShardCommit] {
+        &self.commits
+    }
+}
+
 /// What commits are in the tables.
+#[derive(Debug)]
 struct Rows {
     profiles: Vec<Row>,
     entered: Vec<Row>,

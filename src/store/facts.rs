@@ -41,7 +41,7 @@ const GOALS: Renewal = Renewal {
 pub const CLICKED: &str = "clicked";
 
 /// What commits tell of journeys. Starts are written first, so that ends and goals find their run.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Rows {
     runs: Vec<Row>,
     steps: Vec<Row>,

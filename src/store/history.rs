@@ -56,6 +56,7 @@ const HISTORY: Bulk = Bulk {
 };
 
 /// What commits tell of the past, and what that adds to the counts.
+#[derive(Debug)]
 pub(super) struct Rows {
     stretches: Vec<Row>,
     tally: Tally,

@@ -8,7 +8,7 @@ mod among;
 mod bulk;
 mod claim;
 mod clean_up;
-mod commit;
+pub mod commit;
 pub mod dead_letters;
 mod denies;
 mod entity;

@@ -13,11 +13,12 @@ use crate::engine::skip::Skip;
 use crate::engine::transition::Relay;
 use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
 
+use super::commit::Prepared;
 use super::identity::{ErasedIdentifier, Identifier};
 use super::journal::{Append, JournalHead};
 use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use super::program::ProgramSources;
-use super::state::{Reached, SavedProfile, ShardCommit};
+use super::state::{Reached, SavedProfile};
 use super::{Database, Keep, StoreError};
 
 /// The ordered durable log of all that was accepted. It has one writer at a time.
@@ -67,9 +68,9 @@ pub trait Journal: Debug + Send + Sync {
 /// What follows from the journal: profiles, effects, and how far each shard has come. Also the programs.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
-    /// Makes the commits of one or many shards durable in one transaction. Idempotent: effects, facts and relays that
-    /// are there already are left alone.
-    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError>;
+    /// Commits one or many shards in one transaction, which is durable with the next append or claim. Idempotent: effects,
+    /// facts and relays that are there already are left alone, and so is the very last commit as a whole.
+    async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError>;
 
     /// The snapshots of those profiles that have one.
     async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError>;
@@ -203,8 +204,8 @@ impl Journal for Database {
 
 #[async_trait]
 impl Store for Database {
-    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        self.commit(commits).await
+    async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError> {
+        self.commit_prepared(commits).await
     }
 
     async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {

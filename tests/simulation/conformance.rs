@@ -11,6 +11,7 @@ use proptest::test_runner::TestRng;
 use tidewater::actors::Clock;
 use tidewater::engine::backfill::Wanted;
 use tidewater::model::{Offset, Timestamp};
+use tidewater::store::commit::Prepared;
 use tidewater::store::dead_letters::Selection;
 use tidewater::store::identity::Identifier;
 use tidewater::store::outbox::{OutboxStatus, Room};
@@ -44,7 +45,7 @@ async fn take(backing: &Backing, step: &Step) -> String {
     let Backing { journal, store } = backing;
     match step {
         Step::Append(append) => format!("{:?}", journal.append(append).await.unwrap()),
-        Step::Commit(commits) => format!("{:?}", store.commit(commits).await.unwrap()),
+        Step::Commit(commits) => format!("{:?}", store.commit(&mut Prepared::of(commits.clone())).await.unwrap()),
         Step::Claim(destination, now, limit) => {
             format!("{:?}", store.claim(destination, *now, &Room::of(*limit)).await.unwrap())
         }

@@ -8,11 +8,12 @@ use tidewater::engine::backfill::{Past, Wanted};
 use tidewater::engine::skip::Skip;
 use tidewater::engine::transition::Relay;
 use tidewater::model::{EffectId, Entry, EntryBody, Offset, ProfileId, ShardId, Timestamp};
+use tidewater::store::commit::Prepared;
 use tidewater::store::identity::{ErasedIdentifier, Identifier};
 use tidewater::store::journal::{Append, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use tidewater::store::program::ProgramSources;
-use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
+use tidewater::store::state::{Reached, SavedProfile};
 use tidewater::store::{Journal, Keep, Store, StoreError};
 
 use super::{Durable, Memory, lock};
@@ -113,8 +114,8 @@ impl Store for Memory {
         if is_needed { self.call("upkeep", Durable::clean_up).await } else { Ok(()) }
     }
 
-    async fn commit(&self, commits: &[ShardCommit]) -> Result<(), StoreError> {
-        self.call("commit", |durable| durable.commit(commits)).await
+    async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError> {
+        self.call("commit", |durable| durable.commit(commits.commits())).await
     }
 
     async fn load_profiles(&self, profiles: &[ProfileId]) -> Result<Vec<SavedProfile>, StoreError> {
