@@ -169,10 +169,11 @@ pub(super) async fn build(
                     // What was handed over goes to whom it was promised, who may wait for it.
                     let is_promised = matches!(relay.body, EntryBody::Absorb { .. } | EntryBody::Skip(_));
                     let to = if is_promised { relay.to } else { resolver.surviving(relay.to) };
-                    if let Some((key, _)) = consent_of(&relay.body) {
-                        maker.words.forget(to, &key);
-                    }
                     if is_promised || !resolver.is_erased(to) {
+                        if let Some((key, state)) = consent_of(&relay.body) {
+                            maker.words.forget(to, &key);
+                            maker.deny(to, key, state);
+                        }
                         maker.push(Target::Profile(to), relay.body);
                     }
                     maker.append.relayed.push(relay.id);

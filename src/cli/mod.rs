@@ -11,6 +11,7 @@ mod init;
 mod lint;
 mod outbox;
 mod output;
+mod panics;
 mod plan;
 mod privacy;
 mod profile;

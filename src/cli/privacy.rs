@@ -106,7 +106,11 @@ async fn erase(server: &Server, who: &Who, suppress: bool, no_wait: bool, format
     tell(&receipt, format, |receipt| {
         match receipt["under_way"].as_str() {
             Some(what) => anstream::println!("nothing is sent to them any more; the erasure {what}"),
-            None => anstream::println!("nothing of them is left"),
+            None if receipt["trouble"].is_null() => anstream::println!("nothing of them is left"),
+            None => anstream::println!("nothing of them is left where it could be looked for"),
+        }
+        if let Some(trouble) = receipt["trouble"].as_str() {
+            anstream::println!("but: {trouble}");
         }
         let removed = receipt["removed"].as_object();
         let rows: Vec<Vec<String>> =
@@ -143,9 +147,10 @@ async fn audit(database: DatabaseArguments, format: Format) -> Done {
                     if receipt.is_suppressed { "yes" } else { "no" }.to_owned(),
                     rows.to_string(),
                     ended.or_else(|| receipt.under_way.clone()).unwrap_or_default(),
+                    receipt.trouble.clone().unwrap_or_default(),
                 ]
             });
-            print_table(&["entry", "asked", "suppressed", "rows", "done"], &rows.collect::<Vec<_>>());
+            print_table(&["entry", "asked", "suppressed", "rows", "done", "trouble"], &rows.collect::<Vec<_>>());
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -43,6 +43,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Done {
     start_logging("warn,tidewater=info");
+    super::panics::tell_without_texts();
     let checked = checked(&arguments.workspace)?;
     let loaded = &checked.loaded;
     let (Some(program), Some(mut config), false) =

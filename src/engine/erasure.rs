@@ -1,6 +1,6 @@
 //! A person who is to be forgotten: what is known of them goes, and what ad platforms hold is taken back.
 
-use crate::model::EntryBody;
+use crate::model::{EntryBody, Offset, ProfileId, Timestamp};
 
 use super::profile::Profile;
 use super::transition::{Fact, MembershipChange};
@@ -27,10 +27,15 @@ impl Turn<'_> {
             let reason = "erased".to_owned();
             self.out.facts.push(Fact::RunEnded { run: run.id, journey: run.journey, at: self.now, reason });
         }
-        let (id, applied, clock) = (self.profile.id, self.profile.applied, self.profile.clock);
-        *self.profile = Profile { applied, clock, erased: true, ..Profile::new(id) };
+        *self.profile = tombstone(self.profile.id, self.profile.applied, self.profile.clock);
         self.calendar = self.profile.calendar(program);
     }
+}
+
+/// What is left of a profile whose person was erased by this entry, whatever it was before.
+#[must_use]
+pub fn tombstone(id: ProfileId, erased_by: Offset, clock: Timestamp) -> Profile {
+    Profile { applied: erased_by, clock, erased: true, ..Profile::new(id) }
 }
 
 /// Whether nothing is to be left of this entry of a person who was erased. What was passed over, and that they were

@@ -33,7 +33,7 @@ mod weight;
 
 pub use apply::{apply, fire, memberships_agree};
 pub use consent::{consent_of_event, is_suppressed, purpose_allows, topic_allows};
-pub use erasure::is_forgotten;
+pub use erasure::{is_forgotten, tombstone};
 pub use profile::{Profile, Run};
 pub use rank::{rank_value, threshold};
 pub use seam::{Engine, Sound};

@@ -10,6 +10,7 @@ use crate::workspace::Program;
 
 use super::apply::{apply, close, fire, unpark};
 use super::backfill::{Unfilled, is_waiting};
+use super::erasure::tombstone;
 use super::profile::{Awaited, Profile};
 use super::transition::{Cause, Fact, Transition};
 use super::turn::Turn;
@@ -138,9 +139,14 @@ pub fn skip_wake(profile: &mut Profile, program: &Program, at: Timestamp) -> Tra
 }
 
 /// Lets an entry go by that is passed over. Where the profile waits for it, it waits no longer: a merge whose other half
-/// cannot be taken in has not brought anything, and of a deploy nothing is taken from the past.
+/// cannot be taken in has not brought anything, and of a deploy nothing is taken from the past. An erasure is never passed over:
+/// what the engine cannot tell the world of it is left out, and the person is forgotten.
 pub fn pass_over(profile: &mut Profile, program: &Program, entry: &Entry) -> Transition {
     let mut out = Transition::default();
+    if entry.offset > profile.applied && matches!(entry.body, EntryBody::Erase) {
+        *profile = tombstone(profile.id, entry.offset, profile.clock);
+        return out;
+    }
     if entry.offset <= profile.applied || profile.merged_into.is_some() {
         return out;
     }

@@ -9,6 +9,7 @@ mod rows;
 mod stage;
 mod walks;
 
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::model::Timestamp;
@@ -62,7 +63,14 @@ impl Database {
                 .order_by_asc(erasure::Column::Entry)
                 .all(&self.read)
                 .await?;
-            let open: Vec<Erasing> = open.iter().map(Erasing::read).collect::<Result<_, _>>()?;
+            let mut readable = Vec::with_capacity(open.len());
+            for row in &open {
+                match Erasing::read(row) {
+                    Ok(erasing) => readable.push(erasing),
+                    Err(error) => self.note_trouble(row.entry, &error.to_string()).await?,
+                }
+            }
+            let open = readable;
             if open.is_empty() || !self.step(&open, now).await? {
                 return Ok(());
             }
@@ -74,11 +82,16 @@ impl Database {
     async fn step(&self, open: &[Erasing], now: Timestamp) -> Result<bool, StoreError> {
         let mut has_moved = false;
         for erasing in open {
-            has_moved |= match erasing.stage {
-                Stage::Saving => self.remove_rows(erasing).await?,
-                Stage::Effects => self.remove_effects(erasing).await?,
-                Stage::Quarantine { .. } | Stage::Journal { .. } | Stage::File { .. } | Stage::Done => false,
+            let moved = match erasing.stage {
+                Stage::Saving => self.remove_rows(erasing).await,
+                Stage::Effects => self.remove_effects(erasing).await,
+                Stage::Quarantine { .. } | Stage::Journal { .. } | Stage::File { .. } | Stage::Done => Ok(false),
             };
+            // What holds up one of them holds up nobody else.
+            match moved {
+                Ok(moved) => has_moved |= moved,
+                Err(error) => self.note_trouble(erasing.entry, &error.to_string()).await?,
+            }
         }
         if has_moved {
             return Ok(true);
@@ -92,6 +105,22 @@ impl Database {
             _ => return self.let_go(open, now).await,
         }
         Ok(true)
+    }
+
+    /// Notes what an erasure could not do, or what stands in its way, for whoever asks how far it has come.
+    async fn note_trouble(&self, entry: i64, why: &str) -> Result<(), StoreError> {
+        let news = erasure::Column::Trouble.is_null().or(erasure::Column::Trouble.ne(why));
+        let transaction = self.begin().await?;
+        let noted = erasure::Entity::update_many()
+            .col_expr(erasure::Column::Trouble, Expr::value(why))
+            .filter(erasure::Column::Entry.eq(entry).and(news))
+            .exec(&transaction)
+            .await?;
+        transaction.commit().await?;
+        if noted.rows_affected > 0 {
+            tracing::error!(erasure = entry, reason = why, "an erasure is held up");
+        }
+        Ok(())
     }
 
     async fn profiles_of(&self, group: &[&Erasing]) -> Result<Vec<String>, StoreError> {

@@ -41,6 +41,8 @@ pub struct Receipt {
     /// Rows that were removed, by place.
     pub removed: BTreeMap<String, u64>,
     pub ended_at: Option<Timestamp>,
+    /// What could not be done, or stands in the way.
+    pub trouble: Option<String>,
 }
 
 /// Names the secret that keys the hashes of identifiers.
@@ -91,6 +93,7 @@ pub(super) async fn begin(
         until: Set(0),
         removed: Set(removed.to_json()?),
         ended_at: Set(None),
+        trouble: Set(None),
     };
     erasure::Entity::insert(row).exec_without_returning(transaction).await?;
     Ok(())
@@ -201,5 +204,6 @@ fn receipt(row: erasure::Model) -> Result<Receipt, StoreError> {
         under_way: stage.says().map(str::to_owned),
         removed: Removed::read(&row.removed)?.0,
         ended_at: row.ended_at.map(Timestamp),
+        trouble: row.trouble,
     })
 }

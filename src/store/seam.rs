@@ -280,9 +280,10 @@ impl Store for Database {
     }
 
     async fn upkeep(&self, keep: Keep, now: Timestamp) -> Result<(), StoreError> {
-        self.trim(keep).await?;
-        self.checkpoint().await?;
-        self.clean_up(now).await
+        // Each by itself: what is damaged in one place holds up nothing else.
+        let parts = [self.trim(keep).await, self.checkpoint().await, self.clean_up(now).await];
+        let failed: Vec<String> = parts.into_iter().filter_map(|part| Some(part.err()?.to_string())).collect();
+        if failed.is_empty() { Ok(()) } else { Err(StoreError::Unusable(failed.join("; "))) }
     }
 
     async fn secret(&self, name: &str) -> Result<Vec<u8>, StoreError> {

@@ -1,10 +1,12 @@
 //! What profiles pass over because the engine failed on it: written with the state that did, and again with the entry
 //! that tells the journal of it; read before a replay.
 
+use std::ops::RangeInclusive;
+
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 
 use crate::engine::skip::Skip;
-use crate::model::{Offset, Skipped, Timestamp};
+use crate::model::{Offset, ProfileId, Skipped, Timestamp};
 
 use super::bulk::{Bulk, Conflict, Row, row};
 use super::entity::skip;
@@ -33,6 +35,23 @@ pub(super) fn rows(skips: impl Iterator<Item = Skip>) -> Vec<Row> {
 }
 
 impl Database {
+    /// The entry among these that a profile passes over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub(super) async fn skipped_among(
+        &self,
+        profile: ProfileId,
+        entries: RangeInclusive<i64>,
+    ) -> Result<Option<Offset>, StoreError> {
+        let row = skip::Entity::find()
+            .filter(skip::Column::Profile.eq(profile.to_string()))
+            .filter(skip::Column::Entry.between(*entries.start(), *entries.end()))
+            .one(&self.read)
+            .await?;
+        Ok(row.and_then(|row| row.entry).map(|entry| Offset(entry as u64)))
+    }
+
     /// What a replay that begins after `after` has to pass over.
     ///
     /// # Errors

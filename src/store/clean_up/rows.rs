@@ -2,11 +2,13 @@
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, QueryFilter};
 
-use crate::engine::snapshot;
+use crate::engine::{snapshot, tombstone};
 use crate::model::ProfileId;
 
 use super::super::among;
-use super::super::entity::{deny, erasure, history, journey_run, journey_step, membership, merged_profile, outbox};
+use super::super::entity::{
+    deny, erasure, history, journey_run, journey_step, membership, merged_profile, outbox, profile,
+};
 use super::super::erasure::{Removed, drop_waiting};
 use super::super::error::parse_id;
 use super::super::outbox::{OutboxStatus, read_effect};
@@ -18,9 +20,14 @@ impl Database {
     pub(super) async fn remove_rows(&self, erasing: &Erasing) -> Result<bool, StoreError> {
         let profiles = self.profiles_of(&[erasing]).await?;
         let lineage: Vec<ProfileId> = profiles.iter().map(|id| parse_id(id)).collect::<Result<_, _>>()?;
-        let saved = self.load_profiles(&lineage).await?;
-        let is_erased = |snapshot: &[u8]| snapshot::decode(snapshot).is_ok_and(|profile| profile.is_erased());
-        if saved.len() < lineage.len() || !saved.iter().all(|saved| is_erased(&saved.snapshot)) {
+        let mut gone = 0;
+        for saved in self.load_profiles(&lineage).await? {
+            gone += usize::from(match snapshot::decode(&saved.snapshot) {
+                Ok(profile) => profile.is_erased(),
+                Err(_) => self.bury(erasing, lineage.len(), saved.id).await?,
+            });
+        }
+        if gone < lineage.len() {
             return Ok(false);
         }
         let until = self.journal_head().await?.offset.0 as i64;
@@ -28,8 +35,28 @@ impl Database {
         let mut removed = erasing.removed.clone();
         remove_all(&transaction, &profiles, &mut removed).await?;
         let stage = Stage::Quarantine { after: String::new() };
-        let next = erasure::ActiveModel { until: Set(until), ..erasing.reached(&stage, &removed)? };
+        let next = erasure::ActiveModel { until: Set(until), trouble: Set(None), ..erasing.reached(&stage, &removed)? };
         erasure::Entity::update(next).exec(&transaction).await?;
+        transaction.commit().await?;
+        Ok(true)
+    }
+
+    /// Writes the tombstone of a profile whose saved state is damaged, once its shard has found that it cannot take the erasure
+    /// in: nobody lives by that state, and nobody will save another. False before that.
+    async fn bury(&self, erasing: &Erasing, people: usize, profile: ProfileId) -> Result<bool, StoreError> {
+        // Each of them has an entry of the erasure, the last of which is what it is known by.
+        let entries = erasing.entry - people as i64 + 1..=erasing.entry;
+        let Some(entry) = self.skipped_among(profile, entries).await? else { return Ok(false) };
+        tracing::warn!(%profile, "the saved state of somebody who was erased is damaged; it is removed as it is");
+        let buried = snapshot::encode(&tombstone(profile, entry, erasing.at));
+        let transaction = self.begin().await?;
+        let row = profile::ActiveModel {
+            id: Set(profile.to_string()),
+            snapshot: Set(buried),
+            wake: Set(None),
+            ..Default::default()
+        };
+        profile::Entity::update(row).exec(&transaction).await?;
         transaction.commit().await?;
         Ok(true)
     }

@@ -82,8 +82,21 @@ impl Database {
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
         let mut rewritten = Vec::new();
         for block in &blocks {
-            let damaged = |error| StoreError::Corrupt(format!("journal block {}: {error}", block.first_offset));
-            let mut entries: Vec<Entry> = packed::unpack(&block.entries).map_err(damaged)?;
+            let mut entries: Vec<Entry> = match packed::unpack(&block.entries) {
+                Ok(entries) => entries,
+                // What is damaged is left as it is, and holds up nobody; whoever asks is told.
+                Err(error) => {
+                    let why = format!(
+                        "the journal's block of entries {} to {} is damaged ({error}), and what it may hold of the person is left \
+                         there: put it back from a backup, and erase them once more",
+                        block.first_offset, block.last_offset
+                    );
+                    for erasing in group {
+                        self.note_trouble(erasing.entry, &why).await?;
+                    }
+                    continue;
+                }
+            };
             let mut is_touched = false;
             for entry in &mut entries {
                 let Target::Profile(profile) = entry.target else { continue };

@@ -21,6 +21,9 @@ pub struct Model {
     #[sea_orm(column_type = "Text")]
     pub removed: String,
     pub ended_at: Option<i64>,
+    /// What could not be done, for people.
+    #[sea_orm(column_type = "Text")]
+    pub trouble: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,6 +3,7 @@
 use sea_orm_migration::{MigrationTrait, MigratorTrait, async_trait};
 
 mod denied_by_entry;
+mod erasure_trouble;
 mod erasures;
 mod leases;
 mod outbox_turns;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(shards_in_order::Migration),
             Box::new(denied_by_entry::Migration),
             Box::new(quarantine_names::Migration),
+            Box::new(erasure_trouble::Migration),
         ]
     }
 }
