@@ -6,6 +6,7 @@ mod denied_by_entry;
 mod erasures;
 mod leases;
 mod outbox_turns;
+mod packed_effects;
 mod quarantine_mistakes;
 mod quarantine_names;
 mod shards_in_order;
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(shards_in_order::Migration),
             Box::new(denied_by_entry::Migration),
             Box::new(quarantine_names::Migration),
+            Box::new(packed_effects::Migration),
         ]
     }
 }
