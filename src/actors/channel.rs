@@ -199,14 +199,18 @@ impl ChannelActor {
         self.limiter.put_aside(queues);
         // There may be more than there was room for.
         self.again |= !claim.taken.is_empty() || !claim.suppressed.is_empty() || !claim.expired.is_empty();
-        self.again |= !claim.aside.is_empty();
+        self.again |= !claim.aside.is_empty() || !claim.damaged.is_empty();
         self.limiter.put_aside(claim.aside);
         let now = self.board.now();
         // A claim that found nothing leaves nothing to hold.
         self.held = self.next_room(now).filter(|at| self.again || *at > now);
         let suppressed = claim.suppressed.into_iter().map(|effect| (outcome::suppressed(&effect, now), effect.id));
         let expired = claim.expired.into_iter().map(|effect| (outcome::expired(&effect, now), effect.id));
-        let stopped: Vec<_> = suppressed.chain(expired).collect();
+        let damaged = claim.damaged.into_iter().map(|(effect, why)| {
+            tracing::error!(effect = %effect.id, channel = self.name, error = why, "an effect cannot be read");
+            (outcome::damaged(&effect, &why, now), effect.id)
+        });
+        let stopped: Vec<_> = suppressed.chain(expired).chain(damaged).collect();
         for claimed in claim.taken {
             self.perform(claimed, ctx);
         }

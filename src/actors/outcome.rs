@@ -50,6 +50,11 @@ pub(super) fn expired(effect: &Effect, now: Timestamp) -> Request {
     at_the_door(effect, OutboxStatus::Expired, "expired", now)
 }
 
+/// It cannot be read any more.
+pub(super) fn damaged(effect: &Effect, why: &str, now: Timestamp) -> Request {
+    at_the_door(effect, OutboxStatus::Failed, &format!("what the database holds of it cannot be read: {why}"), now)
+}
+
 /// The process died while this was under way. Where the far side recognises a repeat it is tried again.
 pub(super) fn of_interrupted(effect: &Effect, now: Timestamp) -> Request {
     let reason = "the server stopped while it was being sent".to_owned();

@@ -149,7 +149,7 @@ pub(super) async fn deploy(
     board.add_program(version, program.clone());
     let deploy = Take(Request::Deploy(Deploy { version: version.clone(), unknown }));
     let answer = sequencer.send(deploy).await.map_err(|error| StartError::Unusable(error.to_string()))?;
-    let accepted = answer.map_err(|refused| StartError::Unusable(refused.to_string()))?;
+    let accepted = answer?;
     board.put_in_force(program.clone());
     tracing::info!(version, offset = accepted.offset.0, "new rules and journeys are deployed");
     Ok(Deployed { offset: Some(accepted.offset), backfilled })

@@ -218,10 +218,11 @@ impl Sequencer {
     fn failed(&mut self, error: &StoreError, replies: Vec<Reply>, ctx: &mut Context<Self>) {
         tracing::error!(%error, "a commit to the journal failed; taking nothing until the store answers again");
         self.resolver = Resolver::default();
-        self.board.set_trouble(Part::Journal, error.to_string());
+        let reason = error.told_outside().to_owned();
+        self.board.set_trouble(Part::Journal, reason.clone());
         let rest = self.waiting.drain(..).map(|(_, reply)| reply);
         for reply in replies.into_iter().chain(rest) {
-            let _ = reply.send(Err(Refused::Unavailable { reason: error.to_string() }));
+            let _ = reply.send(Err(Refused::Unavailable { reason: reason.clone() }));
         }
         self.parts.clear();
         self.pulses.clear();

@@ -190,7 +190,7 @@ async fn commit_at_last(store: &dyn Store, board: &Board, commits: &mut Prepared
     let mut delay = FIRST_RETRY;
     while let Err(error) = store.commit(commits).await {
         tracing::error!(%error, "state could not be saved; trying again");
-        board.set_trouble(Part::State, error.to_string());
+        board.set_trouble(Part::State, error.told_outside().to_owned());
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(LONGEST_RETRY);
     }

@@ -134,5 +134,12 @@ pub(super) async fn journey_report(name: web::Path<String>, doors: web::Data<Doo
 
 pub(super) fn broken(error: &StoreError) -> HttpResponse {
     tracing::error!(%error, "a read of the store failed");
-    failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "the store cannot be read at the moment")
+    let (status, code) = match error {
+        StoreError::Statement(_) => (StatusCode::BAD_REQUEST, "invalid"),
+        StoreError::Corrupt(_) => (StatusCode::INTERNAL_SERVER_ERROR, "damaged"),
+        StoreError::Database(_) | StoreError::Unusable(_) | StoreError::Superseded => {
+            (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+        }
+    };
+    failure(status, code, error.told_outside())
 }

@@ -5,12 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::actors::Deployed;
+use crate::actors::{Deployed, StartError};
 use crate::workspace::recompile;
 
-use super::answer::failure;
+use super::answer::{failure, refused};
 use super::body;
 use super::doors::Doors;
+use super::manage::broken;
 
 /// Bytes of all files of a workspace together.
 const SOURCES_LIMIT: usize = 32 * 1024 * 1024;
@@ -59,6 +60,31 @@ pub(super) async fn deploy(request: HttpRequest, payload: web::Payload, doors: w
         Ok(Deployed { offset, backfilled }) => HttpResponse::Ok().json(json!({
             "version": version, "offset": offset, "backfilled": backfilled,
         })),
-        Err(error) => failure(StatusCode::CONFLICT, "refused", &error.to_string()),
+        Err(error) => not_deployed(&error),
+    }
+}
+
+/// The program in force stays. Where that is the store's fault, the same may come again.
+fn not_deployed(error: &StartError) -> HttpResponse {
+    match error {
+        StartError::Refused(why) => refused(why),
+        StartError::Store(error) => broken(error),
+        StartError::Unusable(why) => failure(StatusCode::CONFLICT, "refused", why),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::Refused;
+    use crate::store::StoreError;
+
+    #[test]
+    fn a_program_is_refused_for_what_it_is_and_not_for_a_store_that_is_down() {
+        let down = Refused::Unavailable { reason: "the disk".to_owned() };
+        assert_eq!(not_deployed(&StartError::Refused(down)).status(), 503);
+        let gone = sea_orm::DbErr::Custom("connection refused".to_owned());
+        assert_eq!(not_deployed(&StartError::Store(StoreError::Database(gone))).status(), 503);
+        assert_eq!(not_deployed(&StartError::Unusable("no channel `crm`".to_owned())).status(), 409);
     }
 }

@@ -16,7 +16,7 @@ use super::entity::{deny, erased_profile, outbox};
 use super::error::parse_id;
 use super::home;
 use super::identity;
-use super::outbox::{OutboxStatus, read_effect};
+use super::outbox::{OutboxStatus, read_effect, read_what_is_known};
 use super::{Database, StoreError};
 
 /// An effect taken from the outbox, to be performed now.
@@ -62,6 +62,8 @@ pub struct Claim {
     pub suppressed: Vec<Effect>,
     /// Too late: likewise left to the caller, to `Expired`.
     pub expired: Vec<Effect>,
+    /// They cannot be read, for the reason beside what is known of them: likewise left to the caller, to `Failed`.
+    pub damaged: Vec<(Effect, String)>,
     /// Domains of which more waits than there was room for.
     pub aside: BTreeSet<String>,
     /// Queues of [`Domains::queues`] in which nothing is ready.
@@ -86,7 +88,7 @@ impl Room {
 
 impl Claim {
     fn len(&self) -> usize {
-        self.taken.len() + self.suppressed.len() + self.expired.len()
+        self.taken.len() + self.suppressed.len() + self.expired.len() + self.damaged.len()
     }
 }
 
@@ -180,7 +182,13 @@ impl Database {
             if claim.len() >= room.effects {
                 break;
             }
-            let effect = read_effect(&row)?;
+            let effect = match read_effect(&row) {
+                Ok(effect) => effect,
+                Err(error) => {
+                    claim.damaged.push((read_what_is_known(&row)?, error.to_string()));
+                    continue;
+                }
+            };
             if denied.concerns(&row, &effect) {
                 claim.suppressed.push(effect);
             } else if effect.expires_at.is_some_and(|expires_at| expires_at <= now) {

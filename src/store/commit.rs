@@ -6,11 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use sea_orm::{DatabaseTransaction, EntityTrait};
 
 use crate::engine::transition::Relay;
-use crate::model::{Offset, ProfileId};
+use crate::model::{Offset, ProfileId, packed};
 
 use super::bulk::{Bulk, Conflict, Row, delete, row};
 use super::entity::setting;
-use super::error::to_json;
 use super::state::ShardCommit;
 use super::transaction::Force;
 use super::{Database, StoreError};
@@ -119,11 +118,11 @@ impl Rows {
             profiles: profiles(commits),
             entered,
             left,
-            effects: effects.collect::<Result<_, _>>()?,
+            effects: effects.collect(),
             lifted: denies::lifts(commits.iter().flat_map(|commit| &commit.lifted)),
             facts: facts::Rows::of(commits),
             history: history::Rows::of(commits),
-            relays: relay_rows(relays)?,
+            relays: relay_rows(relays),
             poison: quarantine::poison(poison())?,
             skips: skips::rows(poison().filter_map(|poisoned| poisoned.skip)),
             offsets: offsets(commits),
@@ -209,10 +208,10 @@ fn offsets(commits: &[ShardCommit]) -> Vec<Row> {
 }
 
 /// Relays, each with how far its shard had come.
-fn relay_rows<'a>(relays: impl Iterator<Item = (Offset, &'a Relay)>) -> Result<Vec<Row>, StoreError> {
+fn relay_rows<'a>(relays: impl Iterator<Item = (Offset, &'a Relay)>) -> Vec<Row> {
     let row = |(ordinal, (offset, relay)): (usize, (Offset, &Relay))| {
-        let body = to_json(&relay.body)?;
-        Ok(row![relay.id.as_str(), relay.to.to_string(), body, offset.0 as i64, ordinal as i64])
+        let body = packed::pack(&relay.body);
+        row![relay.id.as_str(), relay.to.to_string(), body, offset.0 as i64, ordinal as i64]
     };
     relays.enumerate().map(row).collect()
 }
@@ -222,5 +221,5 @@ pub(super) async fn write_relays(
     transaction: &DatabaseTransaction,
     relays: impl Iterator<Item = (Offset, &Relay)>,
 ) -> Result<(), StoreError> {
-    Ok(RELAYS.write(transaction, relay_rows(relays)?).await?)
+    Ok(RELAYS.write(transaction, relay_rows(relays)).await?)
 }

@@ -13,7 +13,7 @@ use crate::model::{EffectId, EntryBody, Offset, Timestamp};
 
 use super::commit::write_relays;
 use super::entity::outbox;
-use super::outbox::{OutboxStatus, read_effect};
+use super::outbox::{OutboxStatus, read_what_is_known};
 use super::outcome::event_of;
 use super::{Database, StoreError};
 
@@ -116,7 +116,7 @@ pub(super) async fn drop_in(
     }
     let mut relays = Vec::new();
     for row in told.all(transaction).await? {
-        let effect = read_effect(&row)?;
+        let effect = read_what_is_known(&row)?;
         let event = event_of(&effect, OutboxStatus::Dropped, Some(DROPPED.to_owned()), now);
         relays.push(Relay {
             id: format!("dropped:{}:{}", effect.id, now.0),

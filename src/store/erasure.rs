@@ -7,7 +7,7 @@ use sea_orm::{ActiveValue::Set, ColumnTrait, DatabaseTransaction, EntityTrait, Q
 use serde::Serialize;
 
 use crate::model::id::hash_parts;
-use crate::model::{Offset, ProfileId, Timestamp};
+use crate::model::{Offset, ProfileId, Timestamp, packed};
 
 use super::among::{self, AT_ONCE};
 use super::bulk::{Bulk, Conflict, row};
@@ -15,7 +15,7 @@ use super::clean_up::Stage;
 use super::entity::{deny, erased_identifier, erased_profile, erasure, identity, outbox};
 use super::error::{parse_id, to_json};
 use super::identity::{ErasedIdentifier, Identifier};
-use super::outbox::{OutboxStatus, read_effect};
+use super::outbox::{OutboxStatus, read_what_is_known};
 use super::{Database, StoreError};
 
 /// A person who is to be forgotten.
@@ -106,11 +106,11 @@ pub(super) async fn drop_waiting(transaction: &DatabaseTransaction, profiles: &[
     let waiting = among::find(transaction, &waiting, outbox::Column::Profile, profiles).await?;
     let mut removed = 0;
     for row in waiting {
-        let mut effect = read_effect(&row)?;
+        let mut effect = read_what_is_known(&row)?;
         if effect.body.is_removal() {
             effect.body = effect.body.concealed();
             let body =
-                outbox::ActiveModel { effect: Set(row.effect), body: Set(to_json(&effect)?), ..Default::default() };
+                outbox::ActiveModel { effect: Set(row.effect), body: Set(packed::pack(&effect)), ..Default::default() };
             outbox::Entity::update(body).exec(transaction).await?;
         } else {
             removed += outbox::Entity::delete_by_id(row.effect).exec(transaction).await?.rows_affected;

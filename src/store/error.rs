@@ -28,6 +28,21 @@ impl StoreError {
     pub fn is_permanent(&self) -> bool {
         matches!(self, Self::Statement(_) | Self::Corrupt(_))
     }
+
+    /// What anybody may hear of it. What a database says names tables and values: that is for the log.
+    #[must_use]
+    pub fn told_outside(&self) -> &'static str {
+        match self {
+            Self::Database(_) | Self::Unusable(_) => {
+                "the database does not answer, or its disk cannot be written; the server's log says more"
+            }
+            Self::Statement(_) => "the database refuses what it was given; the server's log says more",
+            Self::Corrupt(_) => {
+                "something in the database is damaged; the server's log says what, and a backup may have it"
+            }
+            Self::Superseded => "another server has taken over the database",
+        }
+    }
 }
 
 impl From<DbErr> for StoreError {

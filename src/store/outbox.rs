@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use sea_orm::sea_query::ExprTrait;
 use sea_orm::{ColumnTrait, DatabaseTransaction, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use crate::engine::Effect;
-use crate::model::{EffectId, Timestamp};
+use crate::engine::transition::{AUDIENCE_SYNC, Origin};
+use crate::engine::{Effect, EffectBody};
+use crate::model::packed::{self, PackedError};
+use crate::model::value::ValueMap;
+use crate::model::{EffectId, Timestamp, Value};
 
 use super::bulk::{Bulk, Conflict, Renewal, Row, row};
 use super::claim;
 pub use super::claim::{Claim, Claimed, DomainRoom, Domains, Room};
 use super::dead_letters::Selection;
 use super::entity::outbox;
-use super::error::to_json;
+use super::error::parse_id;
 use super::{Database, StoreError};
 
 /// Where an effect stands.
@@ -112,9 +115,9 @@ pub(super) const OUTBOX: Bulk = Bulk {
 };
 
 /// The row of an effect that was just decided.
-pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
+pub(super) fn decided(effect: &Effect) -> Row {
     let origin = effect.origin.as_ref();
-    Ok(row![
+    row![
         effect.id.to_string(),
         effect.profile.to_string(),
         effect.destination.as_str(),
@@ -123,7 +126,7 @@ pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
         origin.map(|origin| origin.run.to_string()),
         origin.map(|origin| origin.step.as_str()),
         effect.consent.as_ref().map(|consent| consent.key.to_string()),
-        to_json(effect)?,
+        packed::pack(effect),
         OutboxStatus::Ready.as_str(),
         0,
         effect.decided_at.0,
@@ -133,7 +136,7 @@ pub(super) fn decided(effect: &Effect) -> Result<Row, StoreError> {
         claim::lane(effect),
         "",
         effect.body.ordinal() as i64,
-    ])
+    ]
 }
 
 const STANDINGS: Renewal = Renewal {
@@ -163,8 +166,48 @@ pub(super) async fn update(transaction: &DatabaseTransaction, updates: &[OutboxU
     Ok(STANDINGS.write(transaction, rows.collect()).await?)
 }
 
-pub(super) fn read_effect(row: &outbox::Model) -> Result<Effect, StoreError> {
-    serde_json::from_str(&row.body).map_err(|error| StoreError::Corrupt(format!("effect {}: {error}", row.effect)))
+pub(super) fn read_effect(row: &outbox::Model) -> Result<Effect, PackedError> {
+    packed::unpack(&row.body)
+}
+
+/// An effect as it is, or where it is damaged as far as its other columns tell: it is known that there is one, whose, and
+/// by which step.
+pub(super) fn read_what_is_known(row: &outbox::Model) -> Result<Effect, StoreError> {
+    read_effect(row).or_else(|_| outline(row))
+}
+
+fn outline(row: &outbox::Model) -> Result<Effect, StoreError> {
+    let origin = match (&row.journey, &row.run, &row.step) {
+        (Some(journey), Some(run), Some(step)) => {
+            Some(Origin { journey: journey.clone(), run: parse_id(run)?, step: step.clone() })
+        }
+        _ => None,
+    };
+    let body = match row.channel.as_str() {
+        AUDIENCE_SYNC => EffectBody::Audience {
+            audience: String::new(),
+            add: true,
+            identifiers: BTreeMap::new(),
+            change: row.ordinal.unsigned_abs(),
+        },
+        "email" => EffectBody::Email {
+            to: String::new(),
+            template: String::new(),
+            subject: String::new(),
+            variables: ValueMap::new(),
+        },
+        _ => EffectBody::Webhook { body: Value::Null, variables: ValueMap::new() },
+    };
+    Ok(Effect {
+        id: parse_id(&row.effect)?,
+        profile: parse_id(&row.profile)?,
+        destination: row.destination.clone(),
+        origin,
+        consent: None,
+        decided_at: Timestamp(row.decided_at),
+        expires_at: row.expires_at.map(Timestamp),
+        body,
+    })
 }
 
 impl Database {
@@ -179,7 +222,8 @@ impl Database {
             .all(&self.write)
             .await?;
         rows.iter()
-            .map(|row| Ok(Claimed { effect: read_effect(row)?, attempts: row.attempts.unsigned_abs() }))
+            // What is damaged is seen to by the claim.
+            .map(|row| Ok(Claimed { effect: read_what_is_known(row)?, attempts: row.attempts.unsigned_abs() }))
             .collect()
     }
 
@@ -210,7 +254,7 @@ impl Database {
     /// The database failed.
     pub async fn effect(&self, id: EffectId) -> Result<Option<(Effect, OutboxStatus)>, StoreError> {
         let row = outbox::Entity::find_by_id(id.to_string()).one(&self.read).await?;
-        row.map(|row| Ok((read_effect(&row)?, OutboxStatus::parse(&row.status)?))).transpose()
+        row.map(|row| Ok((read_what_is_known(&row)?, OutboxStatus::parse(&row.status)?))).transpose()
     }
 
     /// Effects with their status, newest first; all, or those of one status.
@@ -236,7 +280,7 @@ impl Database {
         rows.iter()
             .map(|row| {
                 Ok(OutboxItem {
-                    effect: read_effect(row)?,
+                    effect: read_what_is_known(row)?,
                     status: OutboxStatus::parse(&row.status)?,
                     attempts: row.attempts.unsigned_abs(),
                     detail: row.detail.clone(),

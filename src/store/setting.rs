@@ -49,9 +49,10 @@ impl Database {
         match self.setting("shards").await? {
             None => self.put_setting("shards", &SHARDS.to_string()).await,
             Some(kept) if kept == SHARDS.to_string() => Ok(()),
-            Some(kept) => {
-                Err(StoreError::Unusable(format!("the database was made for {kept} shards, this program has {SHARDS}")))
-            }
+            Some(kept) => Err(StoreError::Unusable(format!(
+                "the database was made for {kept} shards and this program has {SHARDS}, which cannot be changed: use the \
+                     version of Tidewater that made it, or name another with `database` in tidewater.yaml"
+            ))),
         }
     }
 }

@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, 
 use crate::engine::skip::Skip;
 use crate::engine::transition::{Lifted, Relay};
 use crate::engine::{Effect, Fact, MembershipChange};
-use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp};
+use crate::model::{Entry, Offset, ProfileId, ShardId, Timestamp, packed};
 
 use super::among::AT_ONCE;
 use super::entity::{erased_profile, merged_profile, profile, relay, shard_offset};
@@ -204,13 +204,17 @@ impl Database {
             .limit(limit as u64)
             .all(&self.write)
             .await?;
-        rows.into_iter()
-            .map(|row| {
-                let body = serde_json::from_str(&row.body)
-                    .map_err(|error| StoreError::Corrupt(format!("relay {}: {error}", row.id)))?;
-                Ok(Relay { to: parse_id(&row.recipient)?, id: row.id, body })
-            })
-            .collect()
+        let mut relays = Vec::with_capacity(rows.len());
+        for row in rows {
+            match packed::unpack(&row.body) {
+                Ok(body) => relays.push(Relay { to: parse_id(&row.recipient)?, id: row.id, body }),
+                // The others are not to wait for it. It stays where it is, for whoever may mend it.
+                Err(error) => {
+                    tracing::error!(relay = row.id, %error, "what is to follow cannot be read; it is left out")
+                }
+            }
+        }
+        Ok(relays)
     }
 }
 

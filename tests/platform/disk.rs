@@ -89,6 +89,7 @@ async fn refuses_and_goes_on(mut running: Running, make_bad: impl Fn(&Server, bo
         }
         assert_eq!(status, 503, "{answer}");
         assert!(answer.contains("cannot be stored") && answer.contains("disk"), "{answer}");
+        assert!(!answer.contains("code:"), "what the database says is for the log: {answer}");
         refused.insert(id);
         break;
     }

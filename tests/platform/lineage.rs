@@ -105,6 +105,9 @@ async fn a_damaged_past_is_told_and_stands_in_nobody_elses_way() {
     assert_eq!(members, ["bob"], "whose past is known");
     let refused = served.store.quarantine(10).await.unwrap();
     let [(_, row)] = &refused[..] else { panic!("her past is set aside, once: {refused:?}") };
+    let (status, answer) = served.get("/api/v1/profiles/user_id:ada").await;
+    assert_eq!((status, &answer["code"]), (500, &json!("damaged")), "{answer}");
+    assert!(!answer.to_string().contains("checksum"), "what it is in detail is for the log: {answer}");
     assert!(row.code == "poison" && row.reason().contains("past cannot be read"), "{row:?}");
     served.stop().await;
 }

@@ -6,6 +6,7 @@ mod clock;
 mod commands;
 mod copies;
 mod crash;
+mod damaged;
 mod databases;
 mod disk;
 mod doors;

@@ -21,7 +21,7 @@ use super::super::schedules::SchedulesActor;
 use super::super::sequencer::{Open, Sequencer};
 use super::super::state_writer::{StateWriter, Wake};
 use super::super::threads::{Placement, Threads};
-use super::{Inner, Platform};
+use super::{Inner, Platform, Refused};
 
 /// What a platform is started with.
 #[derive(Debug)]
@@ -45,6 +45,9 @@ pub enum StartError {
     Store(#[from] StoreError),
     #[error("{0}")]
     Unusable(String),
+    /// Nothing can be made durable now; the same may come again.
+    #[error("{0}")]
+    Refused(#[from] Refused),
 }
 
 /// What to do about it, where the store itself cannot say.

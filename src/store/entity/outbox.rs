@@ -14,8 +14,8 @@ pub struct Model {
     pub run: Option<String>,
     pub step: Option<String>,
     pub consent: Option<String>,
-    #[sea_orm(column_type = "Text")]
-    pub body: String,
+    /// See `model::packed`.
+    pub body: Vec<u8>,
     pub status: String,
     pub attempts: i32,
     pub not_before: i64,

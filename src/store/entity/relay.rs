@@ -8,8 +8,8 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub recipient: String,
-    #[sea_orm(column_type = "Text")]
-    pub body: String,
+    /// See `model::packed`.
+    pub body: Vec<u8>,
     pub created: i64,
     pub ordinal: i64,
 }

@@ -7,6 +7,7 @@ mod erasure_trouble;
 mod erasures;
 mod leases;
 mod outbox_turns;
+mod packed_effects;
 mod quarantine_mistakes;
 mod quarantine_names;
 mod shards_in_order;
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(denied_by_entry::Migration),
             Box::new(quarantine_names::Migration),
             Box::new(erasure_trouble::Migration),
+            Box::new(packed_effects::Migration),
         ]
     }
 }
