@@ -61,7 +61,10 @@ struct Siege {
 
 impl Siege {
     fn lay(database: &str, hook: &str, seed: u64) -> Self {
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
+        // The server closes what was idle for five seconds: it must not be asked in that very moment.
+        let client =
+            reqwest::Client::builder().timeout(Duration::from_secs(20)).pool_idle_timeout(Duration::from_secs(2));
+        let client = client.build().unwrap();
         let port = free_port();
         let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
         let mut programs = BTreeMap::new();

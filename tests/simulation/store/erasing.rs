@@ -28,6 +28,8 @@ impl Durable {
         let is_waiting =
             |item: &OutboxItem| item.status == OutboxStatus::Ready && lineage.contains(&item.effect.profile);
         self.outbox.retain(|_, item| !is_waiting(item) || item.effect.body.is_removal());
+        // The queue of an effect goes with it.
+        self.queues.retain(|effect, _| self.outbox.contains_key(effect));
         for item in self.outbox.values_mut().filter(|item| is_waiting(item)) {
             item.effect.body = item.effect.body.clone().concealed();
         }
@@ -63,6 +65,7 @@ impl Durable {
             erased.contains(profile) && !waiting.iter().any(|erasure| erasure.lineage.contains(profile))
         };
         self.outbox.retain(|_, item| is_open(item) || !is_done(&item.effect.profile));
+        self.queues.retain(|effect, _| self.outbox.contains_key(effect));
     }
 
     /// Whether something is left of somebody who was erased.
