@@ -20,6 +20,8 @@ use super::relay::{Look, RelayActor};
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// Weight of one transaction: the journal, which somebody waits for, shares the database's one writer with it.
 const WEIGHT: usize = 32;
+/// So many shards wait where the store is behind.
+const MUCH: usize = 8;
 /// Pause between two looks after the store.
 const UPKEEP: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
@@ -44,8 +46,9 @@ pub(super) struct StateWriter {
     board: Arc<Board>,
     retention: Retention,
     waiting: Vec<Asked>,
-    /// Worked out while the one before is written.
+    /// Worked out, perhaps while the one before is written.
     next: Option<Ready>,
+    is_preparing: bool,
     is_committing: bool,
     is_looked_after: bool,
     wake: Option<Wake>,
@@ -58,8 +61,6 @@ type Asked = (ShardCommit, oneshot::Sender<()>);
 struct Ready {
     commits: Prepared,
     replies: Vec<oneshot::Sender<()>>,
-    /// Nothing goes before it: something waits for it, or something went before it already.
-    is_first: bool,
 }
 
 impl StateWriter {
@@ -70,17 +71,40 @@ impl StateWriter {
             retention,
             waiting: Vec::new(),
             next: None,
+            is_preparing: false,
             is_committing: false,
             is_looked_after: false,
             wake: None,
         }
     }
 
-    fn begin(&mut self, ctx: &mut Context<Self>) {
-        if self.is_committing {
-            return;
+    /// Begins what can be begun: to write what is ready, and to work out what comes after it.
+    fn go_on(&mut self, ctx: &mut Context<Self>) {
+        if !self.is_committing
+            && let Some(ready) = self.next.take()
+        {
+            self.commit(ready, ctx);
         }
-        let Some(Ready { mut commits, replies, .. }) = self.next() else { return };
+        // What is worked out ahead nothing overtakes: only where much waits is it worth that.
+        let is_wanted = !self.is_committing || self.waiting.len() >= MUCH;
+        if is_wanted && !self.is_preparing && self.next.is_none() && !self.waiting.is_empty() {
+            self.prepare(ctx);
+        }
+    }
+
+    fn prepare(&mut self, ctx: &mut Context<Self>) {
+        self.is_preparing = true;
+        let (commits, replies): (Vec<_>, Vec<_>) = self.gather().into_iter().unzip();
+        let store = self.store.clone();
+        let prepare = async move { store.prepare(commits).await };
+        ctx.spawn(prepare.into_actor(self).map(|commits, actor, ctx| {
+            actor.is_preparing = false;
+            actor.next = Some(Ready { commits, replies });
+            actor.go_on(ctx);
+        }));
+    }
+
+    fn commit(&mut self, Ready { mut commits, replies }: Ready, ctx: &mut Context<Self>) {
         self.is_committing = true;
         let (store, board) = (self.store.clone(), self.board.clone());
         let commit = async move {
@@ -94,44 +118,22 @@ impl StateWriter {
                 let _ = reply.send(());
             }
             actor.wake(commits.commits());
-            actor.begin(ctx);
+            actor.go_on(ctx);
             // To let go of many events takes its time: the next is on its way before.
             actix::spawn(async move { drop(commits) });
         }));
-        // It begins with its first poll, which comes before this.
-        ctx.spawn(std::future::ready(()).into_actor(self).map(|(), actor, _| actor.prepare()));
     }
 
-    /// What the next transaction is. What something outside waits for goes, once, before states that are ready.
-    fn next(&mut self) -> Option<Ready> {
-        let is_urgent = self.waiting.iter().any(|(commit, _)| is_waited_for(commit));
-        match &mut self.next {
-            Some(next) if is_urgent && !next.is_first => next.is_first = true,
-            Some(_) => return self.next.take(),
-            None => {}
-        }
-        self.gather()
-    }
-
-    /// Works out the next transaction while another is written.
-    fn prepare(&mut self) {
-        if self.is_committing && self.next.is_none() {
-            self.next = self.gather();
-        }
-    }
-
-    /// Takes as much as one transaction is to have: effects first, and no more than leaves the journal its turn. A shard has
-    /// one commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
-    fn gather(&mut self) -> Option<Ready> {
+    /// What the next transaction takes: effects first, and no more than leaves the journal its turn. A shard has one
+    /// commit of states under way at most, and one of effects, which may overtake it and is never overtaken by the next.
+    fn gather(&mut self) -> Vec<Asked> {
         self.waiting.sort_by_key(|(commit, _)| !is_waited_for(commit));
         let (mut count, mut weight) = (0, 0);
         while count < self.waiting.len() && weight < WEIGHT {
             weight += weight_of(&self.waiting[count].0);
             count += 1;
         }
-        let (commits, replies): (Vec<_>, Vec<_>) = self.waiting.drain(..count).unzip();
-        let is_first = commits.iter().any(is_waited_for);
-        (!commits.is_empty()).then(|| Ready { commits: Prepared::of(commits), replies, is_first })
+        self.waiting.drain(..count).collect()
     }
 
     /// One at a time: on a slow disk it may take longer than the pause.
@@ -212,8 +214,7 @@ impl Handler<Save> for StateWriter {
     fn handle(&mut self, Save(commit): Save, ctx: &mut Self::Context) -> Self::Result {
         let (reply, answer) = oneshot::channel();
         self.waiting.push((commit, reply));
-        self.begin(ctx);
-        self.prepare();
+        self.go_on(ctx);
         Box::pin(async move {
             // The writer outlives the shards: no answer means that the whole process goes down, and nothing may follow.
             if answer.await.is_err() {

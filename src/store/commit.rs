@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use sea_orm::{DatabaseTransaction, EntityTrait};
 
@@ -75,15 +76,26 @@ impl Database {
 pub struct Prepared {
     commits: Vec<ShardCommit>,
     mark: String,
-    /// None where it was tried before, or could not be worked out: then the commit says so.
+    /// None where it was not worked out yet, or was tried before: the commit does so then.
     rows: Option<Rows>,
 }
 
 impl Prepared {
-    /// Works out what can be before the transaction begins.
+    /// Of which nothing is worked out before its transaction begins.
     #[must_use]
     pub fn of(commits: Vec<ShardCommit>) -> Self {
-        Self { mark: mark(&commits), rows: Rows::of(&commits).ok(), commits }
+        Self { mark: mark(&commits), rows: None, commits }
+    }
+
+    /// Works out what can be before the transaction begins, on a thread of its own: on this one somebody waits for each
+    /// statement of the transaction before.
+    pub(super) async fn beside(commits: Vec<ShardCommit>) -> Self {
+        let commits = Arc::new(commits);
+        let shared = commits.clone();
+        let worked_out = tokio::task::spawn_blocking(move || Rows::of(&shared).ok());
+        // Where that is cut off, the commit works it out itself.
+        let rows = worked_out.await.ok().flatten();
+        Self { mark: mark(&commits), rows, commits: Arc::unwrap_or_clone(commits) }
     }
 
     #[must_use]

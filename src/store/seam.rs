@@ -18,7 +18,7 @@ use super::identity::{ErasedIdentifier, Identifier};
 use super::journal::{Append, JournalHead};
 use super::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use super::program::ProgramSources;
-use super::state::{Reached, SavedProfile};
+use super::state::{Reached, SavedProfile, ShardCommit};
 use super::{Database, Keep, StoreError};
 
 /// The ordered durable log of all that was accepted. It has one writer at a time.
@@ -68,6 +68,9 @@ pub trait Journal: Debug + Send + Sync {
 /// What follows from the journal: profiles, effects, and how far each shard has come. Also the programs.
 #[async_trait]
 pub trait Store: Debug + Send + Sync {
+    /// Works out what can be before a commit begins. A store that is in the way of nobody has nothing to do.
+    async fn prepare(&self, commits: Vec<ShardCommit>) -> Prepared;
+
     /// Commits one or many shards in one transaction, which is durable with the next append or claim. Idempotent: effects,
     /// facts and relays that are there already are left alone, and so is the very last commit as a whole.
     async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError>;
@@ -204,6 +207,10 @@ impl Journal for Database {
 
 #[async_trait]
 impl Store for Database {
+    async fn prepare(&self, commits: Vec<ShardCommit>) -> Prepared {
+        Prepared::beside(commits).await
+    }
+
     async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError> {
         self.commit_prepared(commits).await
     }

@@ -13,7 +13,7 @@ use tidewater::store::identity::{ErasedIdentifier, Identifier};
 use tidewater::store::journal::{Append, JournalHead};
 use tidewater::store::outbox::{Claim, Claimed, OutboxItem, OutboxStatus, Room};
 use tidewater::store::program::ProgramSources;
-use tidewater::store::state::{Reached, SavedProfile};
+use tidewater::store::state::{Reached, SavedProfile, ShardCommit};
 use tidewater::store::{Journal, Keep, Store, StoreError};
 
 use super::{Durable, Memory, lock};
@@ -112,6 +112,10 @@ impl Store for Memory {
     async fn upkeep(&self, _: Keep, _: Timestamp) -> Result<(), StoreError> {
         let is_needed = lock(&self.durable).has_traces();
         if is_needed { self.call("upkeep", Durable::clean_up).await } else { Ok(()) }
+    }
+
+    async fn prepare(&self, commits: Vec<ShardCommit>) -> Prepared {
+        Prepared::of(commits)
     }
 
     async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError> {
