@@ -54,7 +54,7 @@ pub(super) async fn named(doors: &Doors, key: &str) -> Result<ProfileId, HttpRes
     }
 }
 
-/// The profile as it was last saved: at most about a second old.
+/// The profile as it was last saved: about a second old, and under load up to 16.
 async fn show_profile(doors: &Doors, id: ProfileId) -> Result<HttpResponse, StoreError> {
     let store = &doors.database;
     let saved = store.load_profiles(&[id]).await?.pop();
