@@ -44,7 +44,7 @@ const RELAYS: Bulk =
     Bulk { table: "relay", columns: &["id", "recipient", "body", "created", "ordinal"], conflict: Conflict::Ignore };
 
 impl Database {
-    /// Commits one or many shards in one transaction, which is on the disk with the next append or claim: see
+    /// Commits one or many shards in one transaction, which is on the disk with the next append or claim at the latest: see
     /// [`super::transaction`]. Idempotent: effects, facts and relays that are there already are left alone.
     ///
     /// # Errors

@@ -1,10 +1,11 @@
 //! Transactions that write: one after the other, and when each of them is on the disk.
 //!
 //! What a source, a far side or a person was told must survive a power cut, so a commit is on the disk before anything
-//! follows from it. States are different: they follow from the journal, and are decided again where they are lost. They need
-//! not be forced to the disk, which would hold up the journal; they reach it with the next commit that is, as both
-//! databases write their log in order and read it back up to the first gap. So whatever was told to anybody, all that was
-//! committed before it is there as well, and a crash is as one a moment earlier.
+//! follows from it. States are different: they follow from the journal, and are decided again where they are lost. On SQLite
+//! they need not be forced to the disk, which would hold up the journal; they reach it with the next commit that is, as its
+//! log is written in order and read back up to the first gap. So whatever was told to anybody, all that was committed before
+//! it is there as well, and a power cut is as one a moment earlier. What a commit left to the system is lost only together with
+//! this process; PostgreSQL is another one, so there all of them are forced.
 
 use std::sync::Arc;
 
@@ -47,9 +48,7 @@ impl Database {
             if let Some(fence) = self.fence {
                 lease::hold(&transaction, fence).await?;
             }
-            if force == Force::WithTheNext {
-                transaction.execute_unprepared("SET LOCAL synchronous_commit = off").await?;
-            }
+            // Always forced: PostgreSQL may die alone, and lose what this process takes for saved.
             return Ok(transaction);
         }
         // Held until the transaction has the connection: what it is set to must not change in between.
