@@ -71,8 +71,8 @@ pub trait Store: Debug + Send + Sync {
     /// Works out what can be before a commit begins. A store that is in the way of nobody has nothing to do.
     async fn prepare(&self, commits: Vec<ShardCommit>) -> Prepared;
 
-    /// Commits one or many shards in one transaction, which is durable with the next append or claim at the latest. Idempotent: effects,
-    /// facts and relays that are there already are left alone, and so is the very last commit as a whole.
+    /// Commits one or many shards in one transaction, which is durable with the next append or claim at the latest.
+    /// Idempotent: effects, facts and relays that are there already are left alone, and so is the very last commit as a whole.
     async fn commit(&self, commits: &mut Prepared) -> Result<(), StoreError>;
 
     /// The snapshots of those profiles that have one.
